@@ -1,0 +1,67 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef GRPC_SHM_TRANSPORT_RING_ARMED_FLAG_H_
+#define GRPC_SHM_TRANSPORT_RING_ARMED_FLAG_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace grpc_shm {
+
+// How a sleeping party is woken without losing a wake-up, and without ringing
+// the doorbell of one that is awake. The same in both directions: the consumer
+// sleeps for records, the producer for space.
+//
+// Dekker's protocol: each side writes its own word, then reads the other's,
+// with a sequentially consistent fence between, so that at least one sees the
+// other.
+//
+//   sleeper: armed = 1;    fence;  read the index. Nothing new? Sleep until the
+//                                  doorbell rings.
+//   waker:   index = new;  fence;  read armed. Nonzero? Exchange it for 0 and
+//                                  ring the doorbell.
+//
+// The waker that takes the flag away must ring: the sleeper relies on it. A
+// sleeper that finds something after all disarms; should the doorbell ring all
+// the same, that is spurious and harmless.
+//
+// The flag is in memory that the peer can write, and only a hint: any value but
+// 0 means armed, and a lie costs the liar's peer one wake-up too many, or the
+// liar its own.
+namespace armed_flag {
+
+// The sleeper's half, before it reads the index again.
+template <class Atomics>
+void Set(typename Atomics::template Atomic<uint32_t>& armed) {
+  // Relaxed: ordered before the load of the index by the fence.
+  armed.store(1, std::memory_order_relaxed);
+  // Pairs with the fence in Take.
+  Atomics::Fence(std::memory_order_seq_cst);
+}
+
+// The sleeper is awake.
+template <class Atomics>
+void Clear(typename Atomics::template Atomic<uint32_t>& armed) {
+  // Relaxed: should the waker miss it, it rings once too often.
+  armed.store(0, std::memory_order_relaxed);
+}
+
+// The waker's half, after its index is stored. True: the peer was asleep, is
+// disarmed now, and the caller must ring its doorbell.
+template <class Atomics>
+bool Take(typename Atomics::template Atomic<uint32_t>& armed) {
+  // Pairs with the fence in Set.
+  Atomics::Fence(std::memory_order_seq_cst);
+  // Relaxed: ordered behind the store of the index by the fence. A load first,
+  // because the usual answer is no and then nothing need be written.
+  if (armed.load(std::memory_order_relaxed) == 0) return false;
+  // Relaxed: nothing travels with the flag; the sleeper acquires the index. An
+  // exchange, so that one arming is answered by one ring.
+  return armed.exchange(0, std::memory_order_relaxed) != 0;
+}
+
+}  // namespace armed_flag
+}  // namespace grpc_shm
+
+#endif  // GRPC_SHM_TRANSPORT_RING_ARMED_FLAG_H_
