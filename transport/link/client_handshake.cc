@@ -1,0 +1,184 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// The client's half of the hand-shake.
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "transport/link/address.h"
+#include "transport/link/doorbell.h"
+#include "transport/link/handshake.h"
+#include "transport/link/handshake_messages.h"
+#include "transport/link/listening_name.h"
+#include "transport/link/packet.h"
+#include "transport/link/rendezvous.h"
+#include "transport/link/socket_address.h"
+
+namespace grpc_shm {
+namespace {
+
+absl::Status ConnectError(int error, const std::string& name,
+                          const std::string& path) {
+  switch (error) {
+    case ENOENT:
+    case ECONNREFUSED:
+      return absl::UnavailableError(absl::StrCat(
+          DirectAddress(name), ": nobody is listening at ", path,
+          "; start the server, or check that both processes have the same "
+          "GRPC_SHM_DIR (or else XDG_RUNTIME_DIR, or else TMPDIR)"));
+    case EAGAIN:
+      return absl::UnavailableError(absl::StrCat(
+          DirectAddress(name), ": too many clients wait for the server at ",
+          path, " to accept them; try again"));
+    case EPROTOTYPE:
+      return absl::FailedPreconditionError(absl::StrCat(
+          DirectAddress(name), ": not a grpc-shm server listens at ", path,
+          "; stop it or choose another name"));
+    default:
+      return WithAddress(
+          name,
+          absl::ErrnoToStatus(error, absl::StrCat("connecting to ", path)));
+  }
+}
+
+// Who serves `name`, unless it is another user.
+absl::StatusOr<PeerCredentials> IdentifyServer(int socket_fd) {
+  absl::StatusOr<PeerCredentials> peer = CredentialsOf(socket_fd);
+  if (!peer.ok()) return peer;
+  absl::Status status = CheckSameUser(*peer, "the server");
+  if (!status.ok()) return status;
+  return peer;
+}
+
+// The status that a server's refusal stands for. The server may say anything.
+absl::Status StatusOf(const wire::Refused& refused) {
+  const std::string message =
+      absl::StrCat("the server refused the connection: ",
+                   absl::Utf8SafeCHexEscape(refused.message()));
+  const int code = refused.code();
+  const bool is_code =
+      code > static_cast<int>(absl::StatusCode::kOk) &&
+      code <= static_cast<int>(absl::StatusCode::kUnauthenticated);
+  return absl::Status(is_code ? static_cast<absl::StatusCode>(code)
+                              : absl::StatusCode::kInvalidArgument,
+                      message);
+}
+
+// Everything there is to check in a Welcome but its segment.
+absl::Status CheckWelcome(const wire::Welcome& welcome, size_t descriptors,
+                          const LinkOptions& options) {
+  if (descriptors != kWelcomeDescriptors) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the server's welcome came with ", descriptors,
+                     " descriptors and not ", kWelcomeDescriptors));
+  }
+  // Whatever the limit, the smallest ring that the system allows is allowed.
+  const size_t max_ring_bytes =
+      std::max(options.max_ring_bytes, GrantedRingBytes(options, 1));
+  if (welcome.ring_bytes() > max_ring_bytes) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the server wants rings of ", welcome.ring_bytes(),
+        " bytes, and this process allows at most ", max_ring_bytes,
+        "; lower the server's minimum or raise the client's max_ring_bytes"));
+  }
+  if (welcome.window_bytes() == 0 ||
+      welcome.window_bytes() > options.max_window_bytes) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the server wants windows of ", welcome.window_bytes(),
+        " bytes, and this process allows 1 to ", options.max_window_bytes,
+        "; lower the server's minimum or raise the client's "
+        "max_window_bytes"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd socket,
+                                               const LinkOptions& options) {
+  absl::StatusOr<PeerCredentials> peer = IdentifyServer(socket.get());
+  if (!peer.ok()) return peer.status();
+  absl::StatusOr<Packet> packet =
+      ReceivePacket(socket.get(), kWelcomeDescriptors);
+  if (!packet.ok()) return packet.status();
+  wire::Answer answer;
+  if (!ParseHandshake(packet->bytes, &answer)) {
+    return absl::InvalidArgumentError(
+        "the server's answer is not one of grpc-shm");
+  }
+  if (answer.has_refused()) return StatusOf(answer.refused());
+  if (answer.version() != options.protocol_version) {
+    return VersionMismatch(options.protocol_version, answer.version());
+  }
+  if (!answer.has_welcome()) {
+    return absl::InvalidArgumentError("the server's answer says nothing");
+  }
+  const wire::Welcome& welcome = answer.welcome();
+  std::vector<UniqueFd>& descriptors = packet->descriptors;
+  absl::Status status = CheckWelcome(welcome, descriptors.size(), options);
+  if (!status.ok()) return status;
+  absl::StatusOr<LinkSegment> segment =
+      LinkSegment::Open(descriptors[kWelcomeSegment].get(),
+                        welcome.header_bytes(), welcome.ring_bytes());
+  if (!segment.ok()) return segment.status();
+  for (size_t i : {kWelcomeServerDoorbell, kWelcomeClientDoorbell}) {
+    status = VerifyDoorbell(descriptors[i].get());
+    if (!status.ok()) return status;
+  }
+  return std::make_unique<Link>(
+      Link::Side::kClient,
+      Link::Parts{std::move(socket),
+                  std::move(descriptors[kWelcomeClientDoorbell]),
+                  std::move(descriptors[kWelcomeServerDoorbell]),
+                  *std::move(segment), *peer, welcome.window_bytes()});
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> Connect(const std::string& name,
+                                 const LinkOptions& options) {
+  absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open();
+  if (!rendezvous.ok()) return WithAddress(name, rendezvous.status());
+  absl::StatusOr<std::string> path = rendezvous->SocketPath(name);
+  if (!path.ok()) return path.status();
+  UniqueFd fd(
+      socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) {
+    return WithAddress(name, absl::ErrnoToStatus(errno, "making a socket"));
+  }
+  // On a unix socket this succeeds or fails, but is never in progress.
+  const sockaddr_un address = SocketAddress(*path);
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+              sizeof(address)) != 0) {
+    const int error = errno;
+    if (error == ECONNREFUSED) ListeningName::RemoveStale(name);
+    return ConnectError(error, name, *path);
+  }
+  absl::StatusOr<PeerCredentials> peer = IdentifyServer(fd.get());
+  if (!peer.ok()) return WithAddress(name, peer.status());
+
+  wire::Hello hello;
+  hello.set_magic(kHandshakeMagic);
+  hello.set_version(options.protocol_version);
+  hello.set_ring_bytes(options.ring_bytes);
+  hello.set_window_bytes(options.window_bytes);
+  absl::Status status = SendPacket(fd.get(), hello.SerializeAsString());
+  if (!status.ok()) return WithAddress(name, status);
+  return fd;
+}
+
+absl::StatusOr<std::unique_ptr<Link>> ReceiveWelcome(
+    UniqueFd socket, const std::string& name, const LinkOptions& options) {
+  absl::StatusOr<std::unique_ptr<Link>> link =
+      MakeLink(std::move(socket), options);
+  if (!link.ok()) return WithAddress(name, link.status());
+  return link;
+}
+
+}  // namespace grpc_shm

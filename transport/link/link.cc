@@ -1,0 +1,44 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "transport/link/link.h"
+
+#include <utility>
+
+#include "transport/link/doorbell.h"
+
+namespace grpc_shm {
+namespace {
+
+RingProducer MakeProducer(Link::Side side, const LinkSegment& segment) {
+  return side == Link::Side::kClient
+             ? RingProducer(segment.client_to_server(),
+                            segment.client_to_server_data(),
+                            segment.ring_bytes())
+             : RingProducer(segment.server_to_client(),
+                            segment.server_to_client_data(),
+                            segment.ring_bytes());
+}
+
+RingConsumer MakeConsumer(Link::Side side, const LinkSegment& segment) {
+  return side == Link::Side::kClient
+             ? RingConsumer(segment.server_to_client(),
+                            segment.server_to_client_data(),
+                            segment.ring_bytes())
+             : RingConsumer(segment.client_to_server(),
+                            segment.client_to_server_data(),
+                            segment.ring_bytes());
+}
+
+}  // namespace
+
+Link::Link(Side side, Parts parts)
+    : parts_(std::move(parts)),
+      producer_(MakeProducer(side, parts_.segment)),
+      consumer_(MakeConsumer(side, parts_.segment)) {}
+
+void Link::RingDoorbell() {
+  grpc_shm::RingDoorbell(parts_.peer_doorbell.get());
+}
+
+}  // namespace grpc_shm

@@ -1,0 +1,99 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "transport/link/listening_name.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "transport/link/address.h"
+#include "transport/link/rendezvous.h"
+#include "transport/link/socket_address.h"
+
+namespace grpc_shm {
+namespace {
+
+// Binds, listens, and only then lets the socket appear at `path`. The caller
+// holds the name's lock, so nobody else uses either path.
+absl::StatusOr<UniqueFd> ListenAt(const std::string& path,
+                                  const std::string& new_path, int backlog) {
+  UniqueFd fd(
+      socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return absl::ErrnoToStatus(errno, "making a socket");
+  // Linux gives the file the socket's own mode (less the umask): never, not
+  // even for a moment, is it more than this.
+  if (fchmod(fd.get(), 0600) != 0) {
+    return absl::ErrnoToStatus(errno, "chmod of a socket");
+  }
+  unlink(new_path.c_str());  // a server that died at this very point left it
+  const sockaddr_un address = SocketAddress(new_path);
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+           sizeof(address)) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("binding ", new_path));
+  }
+  absl::Status status;
+  if (listen(fd.get(), backlog) != 0) {
+    status = absl::ErrnoToStatus(errno, absl::StrCat("listening at ", path));
+  } else if (rename(new_path.c_str(), path.c_str()) != 0) {
+    status = absl::ErrnoToStatus(
+        errno, absl::StrCat("renaming ", new_path, " to ", path));
+  } else {
+    return fd;
+  }
+  unlink(new_path.c_str());
+  return status;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ListeningName>> ListeningName::Acquire(
+    const std::string& name, int backlog) {
+  const auto annotated = [&name](const absl::Status& status) {
+    return absl::Status(status.code(), absl::StrCat(DirectAddress(name), ": ",
+                                                    status.message()));
+  };
+  absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open();
+  if (!rendezvous.ok()) return annotated(rendezvous.status());
+  absl::StatusOr<std::string> path = rendezvous->SocketPath(name);
+  if (!path.ok()) return path.status();
+  absl::StatusOr<NameLock> lock = NameLock::ToServe(rendezvous->LockPath(name));
+  if (absl::IsAlreadyExists(lock.status())) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        DirectAddress(name), " is already served (", lock.status().message(),
+        "); stop that server or choose another name"));
+  }
+  if (!lock.ok()) return annotated(lock.status());
+  absl::StatusOr<UniqueFd> socket =
+      ListenAt(*path, rendezvous->NewSocketPath(name), backlog);
+  if (!socket.ok()) return annotated(socket.status());
+  return std::unique_ptr<ListeningName>(new ListeningName(
+      *std::move(lock), *std::move(path), *std::move(socket)));
+}
+
+void ListeningName::RemoveStale(const std::string& name) {
+  absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open();
+  if (!rendezvous.ok()) return;
+  absl::StatusOr<std::string> path = rendezvous->SocketPath(name);
+  if (!path.ok()) return;
+  absl::StatusOr<NameLock> lock = NameLock::ToClean(rendezvous->LockPath(name));
+  if (!lock.ok()) return;
+  unlink(path->c_str());
+  unlink(rendezvous->NewSocketPath(name).c_str());
+}
+
+ListeningName::ListeningName(NameLock lock, std::string socket_path,
+                             UniqueFd socket)
+    : lock_(std::move(lock)),
+      socket_path_(std::move(socket_path)),
+      socket_(std::move(socket)) {}
+
+ListeningName::~ListeningName() { unlink(socket_path_.c_str()); }
+
+}  // namespace grpc_shm

@@ -1,0 +1,51 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef GRPC_SHM_TRANSPORT_LINK_NAME_LOCK_H_
+#define GRPC_SHM_TRANSPORT_LINK_NAME_LOCK_H_
+
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "transport/base/unique_fd.h"
+
+namespace grpc_shm {
+
+// The lock that tells a name that is served from one whose server has died. It
+// is a lock on the open file NAME.lock, so the kernel drops it with the last
+// descriptor: at destruction, or when the process dies, however it does. (A
+// child made by fork() without exec shares it and keeps the name alive.) The
+// file itself stays behind for the next one: removing it would let two
+// processes each lock a file of that name.
+//
+// Two kinds of holders exclude each other: one server, for as long as it
+// serves; and any number of cleaners, who remove what a dead server left and
+// hold it for a few system calls. An open file description lock rather than
+// flock(), because it can be asked which kind is in the way without taking
+// anything: a server must not be told that the name is served because of a
+// cleaner.
+//
+// Move-only. Never waits.
+class NameLock {
+ public:
+  // Takes the lock to serve the name; makes the file (mode 0600) if it is
+  // missing. ALREADY_EXISTS when another server holds it; UNAVAILABLE when a
+  // cleaner holds it and does not get on (is stopped, say); PERMISSION_DENIED
+  // when the file is not a regular one of ours.
+  static absl::StatusOr<NameLock> ToServe(const std::string& path);
+
+  // Takes the lock to clean up. Any failure means that there is nothing for
+  // the caller to do: FAILED_PRECONDITION when the name is served, NOT_FOUND
+  // when it never was.
+  static absl::StatusOr<NameLock> ToClean(const std::string& path);
+
+ private:
+  explicit NameLock(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  UniqueFd fd_;
+};
+
+}  // namespace grpc_shm
+
+#endif  // GRPC_SHM_TRANSPORT_LINK_NAME_LOCK_H_

@@ -1,0 +1,129 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// The server's half of the hand-shake.
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "transport/link/address.h"
+#include "transport/link/doorbell.h"
+#include "transport/link/handshake.h"
+#include "transport/link/handshake_messages.h"
+#include "transport/link/packet.h"
+
+namespace grpc_shm {
+namespace {
+
+// Tells the client why there is no link, as well as that is possible: if it has
+// gone or does not read, it will not miss the answer.
+void Refuse(int socket_fd, const absl::Status& status,
+            const LinkOptions& options) {
+  wire::Answer answer;
+  answer.set_magic(kHandshakeMagic);
+  answer.set_version(options.protocol_version);
+  answer.mutable_refused()->set_code(static_cast<int>(status.code()));
+  answer.mutable_refused()->set_message(
+      std::string(status.message().substr(0, kMaxPacketBytes / 2)));
+  SendPacket(socket_fd, answer.SerializeAsString()).IgnoreError();
+}
+
+absl::StatusOr<wire::Hello> ReceiveHello(int socket_fd,
+                                         const LinkOptions& options) {
+  // Hello comes without descriptors, so a client cannot make us hold any.
+  absl::StatusOr<Packet> packet =
+      ReceivePacket(socket_fd, /*max_descriptors=*/0);
+  if (!packet.ok()) return packet.status();
+  wire::Hello hello;
+  if (!ParseHandshake(packet->bytes, &hello)) {
+    return absl::InvalidArgumentError(
+        "the client's first packet is not a hello of grpc-shm");
+  }
+  if (hello.version() != options.protocol_version) {
+    return VersionMismatch(hello.version(), options.protocol_version);
+  }
+  return hello;
+}
+
+absl::Status SendWelcome(const Link::Parts& parts, int memfd,
+                         const LinkOptions& options) {
+  wire::Answer answer;
+  answer.set_magic(kHandshakeMagic);
+  answer.set_version(options.protocol_version);
+  wire::Welcome& welcome = *answer.mutable_welcome();
+  welcome.set_header_bytes(parts.segment.header_bytes());
+  welcome.set_ring_bytes(parts.segment.ring_bytes());
+  welcome.set_window_bytes(parts.window_bytes);
+  std::array<int, kWelcomeDescriptors> descriptors;
+  descriptors[kWelcomeSegment] = memfd;
+  descriptors[kWelcomeServerDoorbell] = parts.own_doorbell.get();
+  descriptors[kWelcomeClientDoorbell] = parts.peer_doorbell.get();
+  return SendPacket(parts.control.get(), answer.SerializeAsString(),
+                    descriptors);
+}
+
+// `*socket` is taken only by a link: whoever is refused must still be told.
+absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd* socket,
+                                               const LinkOptions& options) {
+  absl::StatusOr<PeerCredentials> peer = CredentialsOf(socket->get());
+  if (!peer.ok()) return peer.status();
+  absl::Status status = CheckSameUser(*peer, "the client");
+  if (!status.ok()) {
+    // Unread, the Hello would turn our answer into a connection reset.
+    (void)ReceivePacket(socket->get(), /*max_descriptors=*/0);
+    return status;
+  }
+  absl::StatusOr<wire::Hello> hello = ReceiveHello(socket->get(), options);
+  if (!hello.ok()) return hello.status();
+
+  UniqueFd memfd;
+  absl::StatusOr<LinkSegment> segment = LinkSegment::Create(
+      GrantedRingBytes(options, hello->ring_bytes()), &memfd);
+  if (!segment.ok()) return segment.status();
+  absl::StatusOr<UniqueFd> own_doorbell = CreateDoorbell();
+  if (!own_doorbell.ok()) return own_doorbell.status();
+  absl::StatusOr<UniqueFd> peer_doorbell = CreateDoorbell();
+  if (!peer_doorbell.ok()) return peer_doorbell.status();
+  Link::Parts parts{std::move(*socket),
+                    *std::move(own_doorbell),
+                    *std::move(peer_doorbell),
+                    *std::move(segment),
+                    *peer,
+                    GrantedWindowBytes(options, hello->window_bytes())};
+  status = SendWelcome(parts, memfd.get(), options);
+  if (!status.ok()) {
+    *socket = std::move(parts.control);
+    return status;
+  }
+  return std::make_unique<Link>(Link::Side::kServer, std::move(parts));
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> Accept(int listening_fd) {
+  int fd;
+  do {
+    fd = accept4(listening_fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  } while (fd < 0 && errno == EINTR);
+  if (fd >= 0) return UniqueFd(fd);
+  if (errno == EAGAIN || errno == ECONNABORTED) {
+    return absl::UnavailableError("no client waits to be accepted");
+  }
+  return absl::ErrnoToStatus(errno, "accepting a client");
+}
+
+absl::StatusOr<std::unique_ptr<Link>> AnswerHello(UniqueFd socket,
+                                                  const std::string& name,
+                                                  const LinkOptions& options) {
+  absl::StatusOr<std::unique_ptr<Link>> link = MakeLink(&socket, options);
+  if (link.ok()) return link;
+  Refuse(socket.get(), link.status(), options);
+  return WithAddress(name, link.status());
+}
+
+}  // namespace grpc_shm
