@@ -1,0 +1,81 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef GRPC_SHM_TRANSPORT_CALL_MESSAGE_H_
+#define GRPC_SHM_TRANSPORT_CALL_MESSAGE_H_
+
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/types/span.h"
+
+namespace grpc_shm {
+
+// A received message: one block of memory of its own, filled from the ring.
+// Move-only.
+class ReceivedMessage {
+ public:
+  ReceivedMessage() = default;
+
+  // A block of `bytes` to fill, or one with data() == nullptr if there is no
+  // memory.
+  static ReceivedMessage Allocate(size_t bytes) {
+    ReceivedMessage message;
+    message.data_.reset(
+        static_cast<std::byte*>(std::malloc(bytes > 0 ? bytes : 1)));
+    message.size_ = bytes;
+    return message;
+  }
+
+  std::byte* data() { return data_.get(); }
+  size_t size() const { return size_; }
+
+  // Hands the block over to the caller, who frees it with std::free.
+  std::byte* Release() { return data_.release(); }
+
+ private:
+  struct Free {
+    void operator()(std::byte* block) const { std::free(block); }
+  };
+
+  std::unique_ptr<std::byte, Free> data_;
+  size_t size_ = 0;
+};
+
+// A message to send: pieces of memory that belong to `owner`, read once from
+// front to back. Move-only.
+class OutgoingMessage {
+ public:
+  using Piece = absl::Span<const std::byte>;
+  using Owner = std::unique_ptr<void, void (*)(void*)>;
+
+  OutgoingMessage(absl::InlinedVector<Piece, 2> pieces, Owner owner)
+      : pieces_(std::move(pieces)), owner_(std::move(owner)) {
+    for (const Piece& piece : pieces_) size_ += piece.size();
+    left_ = size_;
+  }
+
+  OutgoingMessage(OutgoingMessage&&) = default;
+  OutgoingMessage& operator=(OutgoingMessage&&) = default;
+
+  // Bytes in the whole message, and how many of them have not been read yet.
+  size_t size() const { return size_; }
+  size_t left() const { return left_; }
+
+  // Copies the next `bytes` (at most left()) to `to`.
+  void Read(std::byte* to, size_t bytes);
+
+ private:
+  absl::InlinedVector<Piece, 2> pieces_;
+  Owner owner_;
+  size_t size_ = 0;
+  size_t left_ = 0;
+  size_t piece_ = 0;  // where reading goes on
+  size_t piece_offset_ = 0;
+};
+
+}  // namespace grpc_shm
+
+#endif  // GRPC_SHM_TRANSPORT_CALL_MESSAGE_H_

@@ -1,0 +1,199 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef GRPC_SHM_TRANSPORT_CALL_SESSION_H_
+#define GRPC_SHM_TRANSPORT_CALL_SESSION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "proto/wire.pb.h"
+#include "transport/call/call.h"
+#include "transport/link/link.h"
+#include "transport/link/reactor.h"
+
+namespace grpc_shm {
+
+// Who is told of a session's progress, on any thread and without any lock of
+// this layer.
+class SessionHandler {
+ public:
+  virtual ~SessionHandler() = default;
+
+  // Server: a call has arrived. What is returned serves it; its OnReadable is
+  // called right after this.
+  virtual std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>& call,
+                                              const wire::CallStart& start) = 0;
+
+  // Client: the server takes no new calls on this session; those it has go on.
+  virtual void OnGoAway(Session* session) = 0;
+
+  // The link is gone and every call on it has been told. Called once.
+  virtual void OnClosed(Session* session, const absl::Status& status) = 0;
+};
+
+struct SessionOptions {
+  enum class Role { kClient, kServer };
+  Role role = Role::kClient;
+
+  // How messages name the peer's address: "shm:greeter".
+  std::string address;
+
+  // Bytes; -1: no limit. A larger message ends its call with RESOURCE_EXHAUSTED
+  // before any of it is stored.
+  int64_t max_receive_message_bytes = -1;
+
+  // Server: calls that may be open at once; more are refused with
+  // RESOURCE_EXHAUSTED.
+  size_t max_calls = 100000;
+};
+
+// All calls of one link: splits messages into frames and puts them together
+// again, shares the ring fairly among the calls, and keeps each within its
+// receiver's window.
+//
+// Ownership: owns the link. Shared by its owner (a channel or a listener) and
+// by the calls on it.
+//
+// Threads: any. Reading: whoever is woken by the doorbell (a reactor thread)
+// reads the ring under `read_mu_`, at most a batch at a time, arms the
+// doorbell, unlocks, and only then tells the handlers, which may run user code:
+// what arrives meanwhile wakes another thread. Writing: whoever flushes writes
+// what all calls have queued, one frame a turn.
+//
+// Failure: a peer that dies, closes the link or breaks the protocol ends every
+// call with UNAVAILABLE; what it had published before it died is still
+// delivered.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  // Starts serving `link`. RESOURCE_EXHAUSTED when its descriptors can't be
+  // watched.
+  static absl::StatusOr<std::shared_ptr<Session>> Start(
+      std::unique_ptr<Link> link, SessionOptions options,
+      std::weak_ptr<SessionHandler> handler);
+
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  const PeerCredentials& peer() const { return peer_; }
+
+  // Client: opens a call and queues its first frame. UNAVAILABLE when the
+  // session takes no more calls; RESOURCE_EXHAUSTED when the metadata does not
+  // fit into a frame.
+  absl::StatusOr<std::shared_ptr<Call>> StartCall(
+      const wire::CallStart& start, std::shared_ptr<CallHandler> handler);
+
+  // Server: tells the client to start no more calls here, refuses those that
+  // come all the same, and closes the session when the last one has ended.
+  void GoAway(const std::string& reason);
+
+  // Client: closes the session as soon as it has no calls.
+  void CloseWhenIdle();
+
+  // Ends all calls and closes the link.
+  void Close(const absl::Status& status);
+
+  // Writes what is queued; see Call::Flush.
+  void Flush();
+
+  // Calls that are open.
+  size_t calls() const;
+
+ private:
+  friend class Call;
+  struct Notifications;
+  enum class WriteResult { kWritten, kNothing, kFull };
+
+  Session(std::unique_ptr<Link> link, SessionOptions options,
+          std::weak_ptr<SessionHandler> handler);
+
+  bool is_server() const {
+    return options_.role == SessionOptions::Role::kServer;
+  }
+
+  void OnDoorbell();
+  void OnControl(uint32_t epoll_events);
+  void Drain();
+  void CloseIfIdle();
+
+  // Reading.
+  bool ReadBatch(Notifications* notifications)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
+  absl::Status HandleFrame(const RecordHeader& header, const std::byte* payload,
+                           Notifications* notifications)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
+  absl::Status HandleCall(const RecordHeader& header, const std::byte* payload,
+                          Notifications* notifications)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
+  absl::Status HandleMessage(const RecordHeader& header,
+                             const std::byte* payload,
+                             Notifications* notifications)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
+  absl::Status HandleCredit(const RecordHeader& header,
+                            const std::byte* payload)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
+  void Refuse(const std::shared_ptr<Call>& call, const absl::Status& status,
+              Notifications* notifications) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::shared_ptr<Call>> Find(uint64_t id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Deliver(Call* call, Received item, uint32_t owed,
+               Notifications* notifications) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Writing.
+  void WriteScheduled(Notifications* notifications)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  WriteResult WriteOne(Call* call, Notifications* notifications)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  WriteResult WriteMessage(Call* call, Notifications* notifications)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  WriteResult WriteFrame(FrameType type, uint64_t call_id, const void* payload,
+                         size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::byte* Reserve(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Schedule(Call* call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void QueueFrame(Call* call, FrameType type, std::string payload)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddCredit(Call* call, uint32_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void End(Call* call, Notifications* notifications)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const SessionOptions options_;
+  const std::weak_ptr<SessionHandler> handler_;
+  const PeerCredentials peer_;
+  const uint32_t window_;
+  const size_t max_payload_;  // of one frame
+
+  // Order: read_mu_ before mu_. Neither is held while a handler runs.
+  absl::Mutex read_mu_ ABSL_ACQUIRED_BEFORE(mu_);
+  mutable absl::Mutex mu_;
+
+  // Changed under both locks, so that either suffices to use it; null once
+  // closed. The ring's consumer belongs to read_mu_, its producer to mu_.
+  std::unique_ptr<Link> link_;
+  Reactor::SourceId doorbell_source_ = 0;  // under both locks, as link_
+  Reactor::SourceId control_source_ = 0;
+
+  absl::flat_hash_map<uint64_t, std::shared_ptr<Call>> calls_
+      ABSL_GUARDED_BY(mu_);
+  uint64_t last_call_id_ ABSL_GUARDED_BY(mu_) = 0;
+  std::deque<std::shared_ptr<Call>> scheduled_ ABSL_GUARDED_BY(mu_);
+  size_t unpublished_ ABSL_GUARDED_BY(mu_) =
+      0;  // bytes committed since the last publication
+  std::string go_away_
+      ABSL_GUARDED_BY(mu_);  // a kGoAway frame to write; empty: none
+  bool refusing_ ABSL_GUARDED_BY(mu_) = false;  // GoAway was sent or received
+  bool close_when_idle_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace grpc_shm
+
+#endif  // GRPC_SHM_TRANSPORT_CALL_SESSION_H_

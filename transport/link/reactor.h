@@ -1,0 +1,108 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef GRPC_SHM_TRANSPORT_LINK_REACTOR_H_
+#define GRPC_SHM_TRANSPORT_LINK_REACTOR_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "transport/base/unique_fd.h"
+
+namespace grpc_shm {
+
+// The process-wide event loop: sleeps in epoll on doorbells, control sockets
+// and listening sockets, and runs timers and posted tasks. An idle process is
+// never woken by it.
+//
+// Threads: everything is thread-safe. Handlers run on the reactor's own threads
+// ("grpc-shm-react"), one event per wait, so that a handler that takes long
+// holds nobody else's event. A thread that takes an event while no other one
+// waits starts another (up to kMaxThreads), since a handler may end in a
+// callback service's method, which gRPC runs on the thread that delivers the
+// request. A handler of an edge-triggered source can run concurrently with
+// itself.
+//
+// Lifetime: made on first use and never destroyed. Handlers hold weak
+// references to what they serve: Unwatch and CancelTimer do not wait for a
+// handler that is already running.
+//
+// Failure: Watch and After give RESOURCE_EXHAUSTED when the process has no
+// descriptors left.
+class Reactor {
+ public:
+  using Handler = std::function<void(uint32_t epoll_events)>;
+  using Task = std::function<void()>;
+  using SourceId = uint64_t;
+  using TimerId = uint64_t;
+
+  static constexpr int kMaxThreads = 8;
+
+  static Reactor& Get();
+
+  Reactor(const Reactor&) = delete;
+  Reactor& operator=(const Reactor&) = delete;
+
+  // Calls `handler` whenever `fd` has `epoll_events` (an EPOLL* mask, commonly
+  // with EPOLLET).
+  absl::StatusOr<SourceId> Watch(int fd, uint32_t epoll_events,
+                                 Handler handler);
+
+  // Must precede closing `fd`: a peer may hold the same open file, which would
+  // keep the registration alive.
+  void Unwatch(SourceId id, int fd);
+
+  // Runs `task` soon on a reactor thread.
+  void Post(Task task);
+
+  // Runs `task` after `delay`, once.
+  TimerId After(absl::Duration delay, Task task);
+
+  // Forgets a timer that has not started to run.
+  void CancelTimer(TimerId id);
+
+ private:
+  using Nanos = int64_t;  // CLOCK_MONOTONIC
+
+  Reactor() = default;
+
+  absl::Status EnsureStarted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void StartThread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Run();
+  void RunTask();
+  void RunTimers();
+  void ArmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Wake();
+
+  absl::Mutex mu_;
+  UniqueFd epoll_ ABSL_GUARDED_BY(mu_);
+  UniqueFd wake_
+      ABSL_GUARDED_BY(mu_);  // eventfd, edge-triggered and never read
+  UniqueFd timer_ ABSL_GUARDED_BY(mu_);  // timerfd
+  int threads_ ABSL_GUARDED_BY(mu_) = 0;
+  int waiting_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<std::thread> pool_ ABSL_GUARDED_BY(mu_);
+  uint64_t next_id_ ABSL_GUARDED_BY(mu_) =
+      16;  // lower ids are the reactor's own descriptors
+  absl::flat_hash_map<SourceId, std::shared_ptr<Handler>> sources_
+      ABSL_GUARDED_BY(mu_);
+  std::deque<Task> tasks_ ABSL_GUARDED_BY(mu_);
+  std::map<std::pair<Nanos, TimerId>, Task> timers_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<TimerId, Nanos> timer_times_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace grpc_shm
+
+#endif  // GRPC_SHM_TRANSPORT_LINK_REACTOR_H_
