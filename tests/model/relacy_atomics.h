@@ -1,0 +1,75 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef GRPC_SHM_TESTS_MODEL_RELACY_ATOMICS_H_
+#define GRPC_SHM_TESTS_MODEL_RELACY_ATOMICS_H_
+
+// Include this last: Relacy redefines new, delete, assert and the names of the
+// memory orders as macros.
+
+#include <atomic>
+#include <relacy/relacy.hpp>
+
+namespace grpc_shm {
+
+// What a policy changes about the protocol, to show that the checker finds it.
+enum class Weakness {
+  kNone,
+  // The sequentially consistent fences of one thread do nothing.
+  kThread0WithoutFences,
+  kThread1WithoutFences,
+  // Indices are stored without release, or loaded without acquire.
+  kRelaxedStores,
+  kRelaxedLoads,
+  // Taking the armed flag away always tells the waker that nobody slept.
+  kForgetfulExchange,
+};
+
+// The atomics policy (transport/ring/atomics.h) that runs on Relacy: each
+// operation is a point where the checker may switch threads, and a load may
+// return any value that the C++ memory model allows, not only the newest.
+template <Weakness weakness>
+struct RelacyAtomics {
+  // std::memory_order_relaxed, which is a macro by now.
+  static constexpr auto kRelaxed = static_cast<std::memory_order>(0);
+
+  template <class T>
+  class Atomic {
+   public:
+    explicit Atomic(T value) : impl_(value) {}
+
+    T load(std::memory_order order) const {
+      if (weakness == Weakness::kRelaxedLoads) order = kRelaxed;
+      return impl_.load(ToRelacy(order), RL_INFO);
+    }
+    void store(T value, std::memory_order order) {
+      if (weakness == Weakness::kRelaxedStores) order = kRelaxed;
+      impl_.store(value, ToRelacy(order), RL_INFO);
+    }
+    T exchange(T value, std::memory_order order) {
+      const T old = impl_.exchange(value, ToRelacy(order), RL_INFO);
+      return weakness == Weakness::kForgetfulExchange ? T{0} : old;
+    }
+
+   private:
+    rl::atomic<T> impl_;
+  };
+
+  static void Fence(std::memory_order order) {
+    if (weakness == Weakness::kThread0WithoutFences && rl::thread_index() == 0)
+      return;
+    if (weakness == Weakness::kThread1WithoutFences && rl::thread_index() == 1)
+      return;
+    rl::atomic_thread_fence(ToRelacy(order), RL_INFO);
+  }
+
+ private:
+  // Both enumerations list the same orders in the same sequence.
+  static rl::memory_order ToRelacy(std::memory_order order) {
+    return static_cast<rl::memory_order>(order);
+  }
+};
+
+}  // namespace grpc_shm
+
+#endif  // GRPC_SHM_TESTS_MODEL_RELACY_ATOMICS_H_

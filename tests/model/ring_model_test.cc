@@ -1,0 +1,301 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Runs the ring's cursors, the very templates that production uses, under the
+// Relacy model checker: over every interleaving up to a bound on the number of
+// preemptions (and over random ones without a bound), with every stale value
+// that the C++ memory model lets a load return. A payload is a variable that
+// reports unordered access, a doorbell is an event, and a lost wake-up is a
+// deadlock.
+//
+// The same tests then run with one part of the protocol removed, and must fail:
+// that proves that the checker could have found it.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <iostream>
+
+#include "transport/ring/ring_cursor.h"
+
+// Last: see there.
+#include "tests/model/relacy_atomics.h"
+
+namespace grpc_shm {
+namespace {
+
+constexpr size_t kSlotBytes = kRecordAlignment;
+
+// A ring of `slots` records of one slot each.
+template <Weakness weakness, size_t slots>
+struct ModelRing {
+  using Atomics = RelacyAtomics<weakness>;
+
+  BasicRingControl<Atomics> control;
+  BasicProducerCursor<Atomics> producer{&control, slots* kSlotBytes};
+  BasicConsumerCursor<Atomics> consumer{&control, slots* kSlotBytes};
+  rl::var<int> payload[slots];
+
+  void Write(int value) {
+    payload[producer.offset() / kSlotBytes](RL_INFO) = value;
+    producer.Advance(kSlotBytes);
+  }
+
+  // Fails the test if the slot was never written, or is being written.
+  int Read() {
+    const int value = payload[consumer.offset() / kSlotBytes](RL_INFO);
+    consumer.Advance(kSlotBytes);
+    return value;
+  }
+};
+
+void Yield() { rl::yield(1, RL_INFO); }
+
+// One producer, one consumer, neither ever sleeps. The consumer releases one
+// slot at a time or in batches, as the checker chooses.
+template <Weakness weakness>
+struct PollingTest
+    : rl::test_suite<PollingTest<weakness>, 2,
+                     weakness == Weakness::kNone ? rl::test_result_success
+                                                 : rl::test_result_data_race> {
+  static constexpr int kRecords = 4;
+  ModelRing<weakness, 2> ring;
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int i = 1; i <= kRecords; ++i) {
+        while (!ring.producer.HasSpace(kSlotBytes)) {
+          ring.producer.Publish();
+          Yield();
+        }
+        ring.Write(i);
+        if (rl::rand(2) == 0) ring.producer.Publish();
+      }
+      ring.producer.Publish();
+      RL_ASSERT(!ring.producer.broken());
+    } else {
+      for (int i = 1; i <= kRecords;) {
+        if (ring.consumer.Readable() == 0) {
+          ring.consumer.Release();
+          Yield();
+          continue;
+        }
+        RL_ASSERT(ring.Read() == i);
+        ++i;
+        if (rl::rand(2) == 0) ring.consumer.Release();
+      }
+      RL_ASSERT(!ring.consumer.broken());
+    }
+  }
+};
+
+// Two producing threads of one process, serialised by its mutex: no slot is
+// written twice, and each one's records stay in order.
+template <bool serialised>
+struct TwoProducersTest
+    : rl::test_suite<TwoProducersTest<serialised>, 3,
+                     serialised ? rl::test_result_success
+                                : rl::test_result_data_race> {
+  static constexpr int kRecordsEach = 2;
+  ModelRing<Weakness::kNone, 2> ring;
+  rl::mutex mutex;
+
+  void thread(unsigned index) {
+    if (index < 2) {
+      for (int i = 1; i <= kRecordsEach;) {
+        if (serialised) mutex.lock(RL_INFO);
+        const bool space = ring.producer.HasSpace(kSlotBytes);
+        if (space) {
+          ring.Write(static_cast<int>(index) * 100 + i);
+          ring.producer.Publish();
+          ++i;
+        }
+        if (serialised) mutex.unlock(RL_INFO);
+        if (!space) Yield();
+      }
+    } else {
+      int last[2] = {0, 0};
+      for (int i = 0; i < 2 * kRecordsEach; ++i) {
+        while (ring.consumer.Readable() == 0) Yield();
+        const int value = ring.Read();
+        ring.consumer.Release();
+        RL_ASSERT(value % 100 == last[value / 100] + 1);
+        last[value / 100] += 1;
+      }
+      RL_ASSERT(!ring.consumer.broken());
+    }
+    RL_ASSERT(!ring.producer.broken());
+  }
+};
+
+// An eventfd that is watched edge-triggered: rings that come while nobody
+// waits are remembered as one.
+class ModelDoorbell {
+ public:
+  void Init() {
+    event_.init(/*manual_reset=*/false, /*initial=*/false, RL_INFO);
+  }
+  void Destroy() { event_.deinit(RL_INFO); }
+  void Ring() { event_.set(RL_INFO); }
+  void Wait() { event_.wait(/*try_wait=*/false, /*is_timed=*/false, RL_INFO); }
+
+ private:
+  rl::generic_event event_;
+};
+
+// Both sides sleep when they cannot go on: the producer when the ring is full,
+// the consumer when it is empty. A lost wake-up leaves both asleep.
+template <Weakness weakness, size_t slots, bool batches>
+struct SleepingTest
+    : rl::test_suite<SleepingTest<weakness, slots, batches>, 2,
+                     weakness == Weakness::kNone ? rl::test_result_success
+                                                 : rl::test_result_deadlock> {
+  static constexpr int kRecords = static_cast<int>(slots) + 2;
+  ModelRing<weakness, slots> ring;
+  ModelDoorbell consumer_doorbell;
+  ModelDoorbell producer_doorbell;
+
+  void before() {
+    consumer_doorbell.Init();
+    producer_doorbell.Init();
+  }
+  void after() {
+    consumer_doorbell.Destroy();
+    producer_doorbell.Destroy();
+  }
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      Produce();
+    } else {
+      Consume();
+    }
+  }
+
+  void Publish() {
+    if (ring.producer.Publish()) consumer_doorbell.Ring();
+  }
+
+  void Produce() {
+    for (int i = 1; i <= kRecords; ++i) {
+      while (!ring.producer.HasSpace(kSlotBytes)) {
+        Publish();
+        if (ring.producer.ArmForSpace(kSlotBytes)) producer_doorbell.Wait();
+      }
+      ring.Write(i);
+      if (!batches || rl::rand(2) == 0) Publish();
+    }
+    Publish();
+    RL_ASSERT(!ring.producer.broken());
+  }
+
+  void Release() {
+    ring.consumer.Release();
+    if (ring.consumer.TakeProducerWakeup()) producer_doorbell.Ring();
+  }
+
+  void Consume() {
+    for (int i = 1; i <= kRecords;) {
+      if (ring.consumer.Readable() == 0) {
+        Release();
+        if (ring.consumer.Arm()) {
+          consumer_doorbell.Wait();
+          if (batches && rl::rand(2) == 0) ring.consumer.Disarm();
+        }
+        continue;
+      }
+      RL_ASSERT(ring.Read() == i);
+      ++i;
+      if (!batches || rl::rand(2) == 0) Release();
+    }
+    Release();
+    RL_ASSERT(!ring.consumer.broken());
+  }
+};
+
+// Every interleaving with at most `preemptions` switches away from a thread
+// that could have gone on; loads return the newest value or the one before.
+rl::test_params Exhaustive(unsigned preemptions) {
+  rl::test_params params;
+  params.search_type = rl::sched_bound;
+  params.context_bound = preemptions;
+  params.iteration_count = ~rl::iteration_t{0} >> 1;
+  return params;
+}
+
+// Random interleavings, the same in each run, any number of switches; loads
+// return any value that the memory model allows.
+rl::test_params Random(rl::iteration_t interleavings) {
+  rl::test_params params;
+  params.search_type = rl::sched_random;
+  params.iteration_count = interleavings;
+  return params;
+}
+
+// Whether the search ended as the test expects, which it reports. An
+// unexpected end is printed with the interleaving that led there.
+template <class Test>
+bool Check(const char* claim, rl::test_params params) {
+  constexpr bool expect_success =
+      Test::params::expected_result == rl::test_result_success;
+  std::ostream nowhere(nullptr);
+  params.output_stream = expect_success ? &std::cout : &nowhere;
+  params.progress_stream = &nowhere;
+  const bool as_expected = rl::simulate<Test>(params);
+  std::printf("%s %s: %llu interleavings\n",
+              as_expected ? "[  OK  ]" : "[FAILED]", claim,
+              static_cast<unsigned long long>(params.stop_iteration));
+  std::fflush(stdout);
+  return as_expected;
+}
+
+bool CheckProtocol() {
+  constexpr Weakness kNone = Weakness::kNone;
+  const char* claim =
+      "the consumer reads every record once, in order, and no empty slot";
+  bool ok = Check<PollingTest<kNone>>(claim, Exhaustive(2));
+  ok &= Check<PollingTest<kNone>>(claim, Random(300000));
+
+  claim = "two producers behind a mutex never write one slot";
+  ok &= Check<TwoProducersTest<true>>(claim, Exhaustive(2));
+  ok &= Check<TwoProducersTest<true>>(claim, Random(300000));
+
+  claim = "full and empty sides sleep and are woken, record by record";
+  ok &= Check<SleepingTest<kNone, 1, false>>(claim, Exhaustive(4));
+  ok &= Check<SleepingTest<kNone, 2, false>>(claim, Exhaustive(3));
+  ok &= Check<SleepingTest<kNone, 1, false>>(claim, Random(300000));
+
+  claim = "full and empty sides sleep and are woken, in batches";
+  ok &= Check<SleepingTest<kNone, 1, true>>(claim, Exhaustive(2));
+  ok &= Check<SleepingTest<kNone, 2, true>>(claim, Exhaustive(1));
+  ok &= Check<SleepingTest<kNone, 2, true>>(claim, Random(300000));
+  return ok;
+}
+
+bool CheckThatTheCheckerFindsFaults() {
+  bool ok = Check<PollingTest<Weakness::kRelaxedStores>>(
+      "found: data race where indices are stored without release",
+      Exhaustive(2));
+  ok &= Check<PollingTest<Weakness::kRelaxedLoads>>(
+      "found: data race where indices are loaded without acquire",
+      Exhaustive(2));
+  ok &= Check<TwoProducersTest<false>>(
+      "found: data race of two producers without a mutex", Exhaustive(2));
+  ok &= Check<SleepingTest<Weakness::kThread0WithoutFences, 1, false>>(
+      "found: lost wake-up where the producer has no fence", Exhaustive(2));
+  ok &= Check<SleepingTest<Weakness::kThread1WithoutFences, 1, false>>(
+      "found: lost wake-up where the consumer has no fence", Exhaustive(2));
+  ok &= Check<SleepingTest<Weakness::kForgetfulExchange, 1, false>>(
+      "found: lost wake-up where the waker takes the flag and does not ring",
+      Exhaustive(2));
+  return ok;
+}
+
+}  // namespace
+}  // namespace grpc_shm
+
+int main() {
+  const bool protocol = grpc_shm::CheckProtocol();
+  const bool checker = grpc_shm::CheckThatTheCheckerFindsFaults();
+  return protocol && checker ? 0 : 1;
+}
