@@ -1,0 +1,83 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
+#include "tests/integration/running_server.h"
+#if __has_include("transport/server.h")
+#include "transport/server.h"
+#endif
+
+namespace grpc_shm {
+namespace testing {
+namespace {
+
+class GrpcServer : public RunningServer {
+ public:
+  explicit GrpcServer(std::unique_ptr<grpc::Server> server)
+      : server_(std::move(server)) {}
+
+  ~GrpcServer() override { Shutdown(absl::InfinitePast()); }
+
+  absl::Status Attach(const std::string& address) {
+#if __has_include("transport/server.h")
+    absl::StatusOr<std::unique_ptr<Listener>> listener =
+        Listener::Attach(server_.get(), address);
+    if (!listener.ok()) return listener.status();
+    listeners_.push_back(*std::move(listener));
+    return absl::OkStatus();
+#else
+    return absl::UnimplementedError(address);
+#endif
+  }
+
+  void Shutdown(absl::Time deadline) override {
+#if __has_include("transport/server.h")
+    for (auto& listener : listeners_) listener->Shutdown(deadline);
+#endif
+    server_->Shutdown(absl::ToChronoTime(deadline));
+  }
+
+  grpc::Server* grpc_server() override { return server_.get(); }
+
+ private:
+  std::unique_ptr<grpc::Server> server_;
+#if __has_include("transport/server.h")
+  std::vector<std::unique_ptr<Listener>> listeners_;
+#endif
+};
+
+}  // namespace
+
+bool IsShmAddress(const std::string& address) {
+  return absl::StartsWith(address, "shm:");
+}
+
+absl::StatusOr<std::unique_ptr<RunningServer>> StartWithGrpcBuilder(
+    const ServerConfig& config, ServerParts* parts) {
+  grpc::ServerBuilder builder;
+  Configure(config, parts, &builder);
+  for (const std::string& address : config.addresses()) {
+    if (IsShmAddress(address)) continue;
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+  }
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr) {
+    return absl::InternalError("grpc::ServerBuilder::BuildAndStart failed");
+  }
+  auto running = std::make_unique<GrpcServer>(std::move(server));
+  for (const std::string& address : config.addresses()) {
+    if (!IsShmAddress(address)) continue;
+    absl::Status attached = running->Attach(address);
+    if (!attached.ok()) return attached;
+  }
+  return running;
+}
+
+}  // namespace testing
+}  // namespace grpc_shm

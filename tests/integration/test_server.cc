@@ -1,0 +1,179 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tests/integration/test_server.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <filesystem>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "gtest/gtest.h"
+#include "tests/integration/server_host.h"
+#if __has_include("transport/channel.h")
+#include "transport/channel.h"
+#endif
+
+namespace grpc_shm {
+namespace testing {
+namespace {
+
+std::string MakeTestDirectory() {
+  // Not below $TEST_TMPDIR, whose path is too long for a socket address.
+  std::string path = "/tmp/grpc-shm-test-XXXXXX";
+  if (mkdtemp(&path[0]) == nullptr) abort();
+  const std::string rendezvous = path + "/shm";
+  if (mkdir(rendezvous.c_str(), 0700) != 0) abort();
+  setenv("GRPC_SHM_DIR", rendezvous.c_str(), 1);
+  return path;
+}
+
+class DirectoryRemoval : public ::testing::Environment {
+ public:
+  void SetUp() override { TestDirectory(); }
+  void TearDown() override { std::filesystem::remove_all(TestDirectory()); }
+};
+
+const ::testing::Environment* const kDirectoryRemoval =
+    ::testing::AddGlobalTestEnvironment(new DirectoryRemoval);
+
+class ProcessServer : public TestServer {
+ public:
+  explicit ProcessServer(std::string address)
+      : process_("echo_server"), address_(std::move(address)) {}
+
+  ControlReply Command(const ControlRequest& request) override {
+    return process_.Command(request);
+  }
+  ChannelPtr NewChannel(const grpc::ChannelArguments& arguments) override {
+    return MakeChannel(address_, arguments);
+  }
+  ChildProcess* process() override { return &process_; }
+
+ private:
+  ChildProcess process_;
+  const std::string address_;
+};
+
+class InprocServer : public TestServer {
+ public:
+  explicit InprocServer(std::unique_ptr<ServerHost> host)
+      : host_(std::move(host)) {}
+
+  ControlReply Command(const ControlRequest& request) override {
+    return host_->Handle(request);
+  }
+  ChannelPtr NewChannel(const grpc::ChannelArguments& arguments) override {
+    return host_->grpc_server()->InProcessChannel(arguments);
+  }
+
+ private:
+  std::unique_ptr<ServerHost> host_;
+};
+
+}  // namespace
+
+std::string TransportName(Transport transport) {
+  switch (transport) {
+    case Transport::kShm:
+      return "shm";
+    case Transport::kUnix:
+      return "unix";
+    default:
+      return "inproc";
+  }
+}
+
+const std::string& TestDirectory() {
+  static const auto* directory = new std::string(MakeTestDirectory());
+  return *directory;
+}
+
+std::string RendezvousDirectory() { return TestDirectory() + "/shm"; }
+
+std::string NewAddress(Transport transport) {
+  static std::atomic<int> next{1};
+  const std::string name = absl::StrCat("echo-", next++);
+  switch (transport) {
+    case Transport::kShm:
+      return "shm:" + name;
+    case Transport::kUnix:
+      return absl::StrCat("unix:", TestDirectory(), "/", name);
+    default:
+      return "";
+  }
+}
+
+ChannelPtr MakeChannel(const std::string& address,
+                       const grpc::ChannelArguments& arguments) {
+#if __has_include("transport/channel.h")
+  if (absl::StartsWith(address, "shm:")) {
+    return CreateChannel(address, nullptr, arguments);
+  }
+#endif
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
+                                   arguments);
+}
+
+absl::StatusOr<std::unique_ptr<TestServer>> TestServer::Start(
+    Transport transport, ServerConfig config) {
+  if (transport == Transport::kInproc) {
+    absl::StatusOr<std::unique_ptr<ServerHost>> host =
+        ServerHost::Start(config);
+    if (!host.ok()) return host.status();
+    return std::make_unique<InprocServer>(*std::move(host));
+  }
+  if (config.addresses().empty()) config.add_addresses(NewAddress(transport));
+  auto server = std::make_unique<ProcessServer>(config.addresses(0));
+  ControlRequest request;
+  *request.mutable_start() = config;
+  const ControlReply reply = server->Command(request);
+  if (reply.code() != 0) {
+    return absl::Status(static_cast<absl::StatusCode>(reply.code()),
+                        reply.message());
+  }
+  return server;
+}
+
+int64_t TestServer::AwaitEvent(const std::string& key, const std::string& event,
+                               int64_t count, absl::Duration timeout) {
+  ControlRequest request;
+  request.mutable_await_event()->set_key(key);
+  request.mutable_await_event()->set_event(event);
+  request.mutable_await_event()->set_count(count);
+  request.mutable_await_event()->set_timeout_ms(
+      absl::ToInt64Milliseconds(timeout));
+  const ControlReply reply = Command(request);
+  return reply.count() >= count ? reply.monotonic_ns() : 0;
+}
+
+int64_t TestServer::CountEvents(const std::string& key,
+                                const std::string& event) {
+  ControlRequest request;
+  request.mutable_await_event()->set_key(key);
+  request.mutable_await_event()->set_event(event);
+  return Command(request).count();
+}
+
+void TestServer::OpenGate(const std::string& gate) {
+  ControlRequest request;
+  request.set_open_gate(gate);
+  Command(request);
+}
+
+void TestServer::BeginShutdown(absl::Duration grace) {
+  ControlRequest request;
+  request.mutable_shutdown()->set_grace_ms(
+      grace == absl::InfiniteDuration() ? 0 : absl::ToInt64Milliseconds(grace));
+  Command(request);
+}
+
+}  // namespace testing
+}  // namespace grpc_shm
