@@ -1,0 +1,61 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef GRPC_SHM_TESTS_BENCHMARK_RPC_REPORT_H_
+#define GRPC_SHM_TESTS_BENCHMARK_RPC_REPORT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/benchmark/rpc/environment.h"
+#include "tests/benchmark/rpc/schedule.h"
+
+namespace grpc_shm::bench {
+
+// One line of the result: a transport in a scenario, medians over the rounds.
+// What does not apply has no value.
+struct Row {
+  std::string scenario;
+  std::string transport;
+  std::string api;
+  std::optional<int64_t> bytes;
+  std::optional<int64_t> threads;
+  std::optional<double> p50_us;
+  std::optional<double> p99_us;
+  std::optional<double> per_s;
+  std::optional<double> mb_per_s;
+  std::optional<double> cpu_us_per_call;
+  std::optional<double> idle_cpu_ms;
+  bool noisy = false;  // marked in the table
+};
+
+// The whole result of a run.
+struct Report {
+  Environment environment;
+  int rounds = 0;
+  bool quick = false;
+  double stolen_percent = 0;  // of all cores' time during the run
+  double other_busy_percent =
+      0;  // the same, used by processes that are not the benchmark's
+  std::vector<Row> rows;
+  // What a reader must know: marked rows, failures, and details of the idle
+  // scenario.
+  std::vector<std::string> notes;
+};
+
+// Makes the rows, and notes about them. An outcome without a measurement makes
+// no row.
+void Summarise(const std::vector<Outcome>& outcomes, Report* report);
+
+// For people: the environment, a table in which each figure stands beside its
+// ratio to the reference transport, and the notes.
+std::string ToTable(const Report& report);
+
+// For programs: {"environment": {...}, "rows": [...]}.
+std::string ToJson(const Report& report);
+
+}  // namespace grpc_shm::bench
+
+#endif  // GRPC_SHM_TESTS_BENCHMARK_RPC_REPORT_H_
