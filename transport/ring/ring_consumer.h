@@ -54,6 +54,7 @@ class RingConsumer {
   // `*payload` points to `header->length` bytes in shared memory, valid until
   // Release after Pop. Otherwise both are unchanged.
   Next Peek(RecordHeader* header, const std::byte** payload) {
+    peeked_bytes_ = 0;
     const size_t readable = cursor_.Readable();
     if (readable == 0) return cursor_.broken() ? Next::kBroken : Next::kEmpty;
     const std::byte* const record = data_ + cursor_.offset();
