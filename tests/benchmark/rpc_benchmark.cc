@@ -28,6 +28,7 @@
 #include "tests/benchmark/rpc/report.h"
 #include "tests/benchmark/rpc/scenarios.h"
 #include "tests/benchmark/rpc/schedule.h"
+#include "tests/benchmark/rpc/temporary_directory.h"
 #include "tests/benchmark/rpc/transports.h"
 #include "tests/benchmark/rpc/worker.h"
 
@@ -48,29 +49,6 @@ namespace {
 constexpr int kExitOk = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitUnfit = 2;
-
-// A private directory that is removed at the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "rpc_benchmark.XXXXXX")
-            .string();
-    if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  // Empty when it could not be made.
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // Those of `all` that are named; all when `names` is empty.
 template <class T>
@@ -123,7 +101,8 @@ absl::StatusOr<Plan> PlanFromFlags() {
   return plan;
 }
 
-// Where `bazel run` was called, if that is how we run: paths are meant from there.
+// Where `bazel run` was called, if that is how we run: paths are meant from
+// there.
 std::string FromCallersDirectory(const std::string& path) {
   const char* const directory = getenv("BUILD_WORKING_DIRECTORY");
   if (path.empty() || directory == nullptr) return path;
@@ -174,6 +153,10 @@ int Run() {
     return kExitFailed;
   }
   const TemporaryDirectory directory;
+  if (directory.path().empty()) {
+    std::cerr << "no directory for sockets can be made; is $TMPDIR writable?\n";
+    return kExitFailed;
+  }
   // The servers' names and sockets are ours alone, and go with the directory.
   setenv("GRPC_SHM_DIR", directory.path().c_str(), 1);
   bool complete = false;

@@ -1,7 +1,9 @@
 // Copyright 2026 The grpc-shm Authors.
 // SPDX-License-Identifier: Apache-2.0
 
+#include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -48,8 +50,12 @@ absl::StatusOr<Measurement> RunIdle(const Cell& cell) {
   Measurement result;
   result.set_samples(1);
   result.set_idle_cpu_ms(absl::ToDoubleMilliseconds(usage->cpu()));
-  result.set_idle_client_cpu_ms(absl::ToDoubleMilliseconds(usage->client_cpu));
-  result.set_idle_server_cpu_ms(absl::ToDoubleMilliseconds(usage->server_cpu));
+  if (cell.server_pid != 0) {
+    result.set_idle_client_cpu_ms(
+        absl::ToDoubleMilliseconds(usage->client_cpu));
+    result.set_idle_server_cpu_ms(
+        absl::ToDoubleMilliseconds(usage->server_cpu));
+  }
   if (usage->own_switches.has_value()) {
     result.set_idle_own_switches(static_cast<double>(*usage->own_switches));
   }

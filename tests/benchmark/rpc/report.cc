@@ -3,7 +3,7 @@
 
 #include "tests/benchmark/rpc/report.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -67,17 +67,18 @@ void NoteIdle(const Outcome& outcome, std::vector<std::string>* notes) {
                                &Measurement::idle_client_cpu_ms);
   const auto server = MedianOf(outcome, &Measurement::has_idle_server_cpu_ms,
                                &Measurement::idle_server_cpu_ms);
+  if (!client.has_value() || !server.has_value()) return;
+  std::string note = absl::StrFormat(
+      "idle over %s: client %.2f ms, server %.2f ms of CPU time",
+      outcome.transport->name, *client, *server);
   const auto switches = MedianOf(outcome, &Measurement::has_idle_own_switches,
                                  &Measurement::idle_own_switches);
-  if (!client.has_value() || !server.has_value()) return;
-  notes->push_back(absl::StrFormat(
-      "idle over %s: client %.2f ms, server %.2f ms of CPU%s",
-      outcome.transport->name, *client, *server,
-      switches.has_value()
-          ? absl::StrFormat(
-                "; context switches of threads named grpc-shm-*: %.0f",
-                *switches)
-          : ""));
+  if (switches.has_value()) {
+    absl::StrAppendFormat(
+        &note, "; context switches of threads named grpc-shm-*: %.0f",
+        *switches);
+  }
+  notes->push_back(std::move(note));
 }
 
 std::string Cell(std::optional<double> value, absl::string_view unit = "") {
@@ -93,7 +94,7 @@ std::optional<double> Ratio(std::optional<double> value,
 }
 
 // How many times as fast as `reference`: by latency where there is one, else by
-// rate, else by what idleness costs.
+// rate.
 std::optional<double> Speed(const Row& row, const Row& reference) {
   if (row.p50_us.has_value()) return Ratio(reference.p50_us, row.p50_us);
   if (row.per_s.has_value()) return Ratio(row.per_s, reference.per_s);

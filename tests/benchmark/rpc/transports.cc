@@ -15,7 +15,7 @@
 namespace grpc_shm::bench {
 namespace {
 
-constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
+constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
 constexpr absl::Duration kShutdownTimeout = absl::Seconds(1);
 
 class StockServer : public BenchmarkServer {

@@ -17,7 +17,7 @@
 namespace grpc_shm::bench {
 
 // Makes a new channel to the measured server and waits until it is connected;
-// UNAVAILABLE when it is not within 10 s. Thread-safe.
+// UNAVAILABLE when it is not within 5 s. Thread-safe.
 using Connector =
     std::function<absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>>(
         const grpc::ChannelArguments&)>;

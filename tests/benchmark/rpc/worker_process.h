@@ -61,12 +61,13 @@ class TransportProcesses {
                                                   const std::string& directory);
 
   WorkerProcess& client() { return *client_; }
+  // nullptr where the client is all.
+  WorkerProcess* server() { return server_.get(); }
   // What they have used in their lives.
   absl::Duration CpuTime() const;
 
  private:
-  std::unique_ptr<WorkerProcess>
-      server_;  // nullptr where the client is all; outlives it
+  std::unique_ptr<WorkerProcess> server_;  // outlives the client
   std::unique_ptr<WorkerProcess> client_;
 };
 

@@ -1,0 +1,159 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tests/benchmark/rpc/scenarios.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "tests/benchmark/rpc/echo_service.h"
+#include "tests/benchmark/rpc/temporary_directory.h"
+
+namespace grpc_shm::bench {
+namespace {
+
+// As little as makes each scenario do everything that it does; too little for
+// figures.
+Timing Brief() {
+  Timing timing;
+  timing.warm_up = absl::ZeroDuration();
+  timing.measure = absl::Milliseconds(1);
+  timing.idle = absl::Milliseconds(1);
+  timing.min_calls = 2;
+  return timing;
+}
+
+// Spoils what the true service answers, in a way that only a look at the
+// contents finds, or at their number.
+class LyingService : public Echo::Service {
+ public:
+  grpc::Status Unary(grpc::ServerContext* /*context*/, const Payload* request,
+                     Payload* reply) override {
+    reply->set_data(request->data());
+    if (reply->data().empty()) {
+      reply->set_data("x");
+    } else {
+      reply->mutable_data()->back() ^= 1;
+    }
+    return grpc::Status::OK;
+  }
+  // Returns the first message again and again.
+  grpc::Status PingPong(
+      grpc::ServerContext* /*context*/,
+      grpc::ServerReaderWriter<Payload, Payload>* stream) override {
+    Payload first;
+    Payload message;
+    for (stream->Read(&first);
+         stream->Write(first) && stream->Read(&message);) {
+    }
+    return grpc::Status::OK;
+  }
+  // Forgets the last message.
+  grpc::Status Download(grpc::ServerContext* context,
+                        const DownloadRequest* request,
+                        grpc::ServerWriter<Payload>* writer) override {
+    DownloadRequest shorter = *request;
+    shorter.set_count(request->count() - 1);
+    return truthful_.Download(context, &shorter, writer);
+  }
+
+ private:
+  EchoService truthful_;
+};
+
+// Has no method.
+class EmptyService : public Echo::Service {};
+
+class ScenariosTest : public testing::Test {
+ protected:
+  const TemporaryDirectory directory_;
+
+  // A cell of `scenario` against `service` in this process.
+  Cell CellFor(const Scenario& scenario, grpc::Service* service) {
+    server_ = nullptr;
+    auto server = FindTransport("inproc")->serve(directory_.path(), service);
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    Cell cell;
+    cell.connect = ConnectorTo(server_.get());
+    cell.timing = Brief();
+    cell.bytes = scenario.bytes.value_or(0);
+    cell.threads = scenario.threads.value_or(1);
+    return cell;
+  }
+
+ private:
+  std::unique_ptr<BenchmarkServer> server_;
+};
+
+TEST_F(ScenariosTest, EachMeasuresWhatAppliesToIt) {
+  for (const Scenario& scenario : Scenarios()) {
+    SCOPED_TRACE(std::string(scenario.name));
+    EchoService service;
+    const auto result = scenario.run(CellFor(scenario, &service));
+    ASSERT_TRUE(result.ok()) << result.status();
+    const bool idle = scenario.name == "idle";
+    const bool download = scenario.name == "stream_down";
+    const bool sparse = scenario.name == "unary_sparse";
+    EXPECT_GT(result->samples(), 0u);
+    EXPECT_EQ(result->has_p50_us(), !idle && !download);
+    EXPECT_EQ(result->has_p99_us(), !idle && !download);
+    EXPECT_LE(result->p50_us(), result->p99_us());
+    EXPECT_EQ(result->has_per_s(), !idle && !sparse);
+    EXPECT_EQ(result->has_mb_per_s(), scenario.bytes.value_or(0) > 0);
+    EXPECT_EQ(result->has_cpu_us_per_call(), !idle);
+    EXPECT_EQ(result->has_idle_cpu_ms(), idle);
+  }
+}
+
+TEST_F(ScenariosTest, TheFloorNeedsNoServer) {
+  for (const Scenario& scenario : Scenarios()) {
+    if (!scenario.has_floor) continue;
+    Cell cell;
+    cell.timing = Brief();
+    cell.bytes = *scenario.bytes;
+    const auto result = RunUnaryFloor(cell);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_GT(result->p50_us(), 0);
+  }
+}
+
+TEST_F(ScenariosTest, NoneBelievesAWrongReply) {
+  for (const Scenario& scenario : Scenarios()) {
+    if (scenario.name == "idle") continue;
+    SCOPED_TRACE(std::string(scenario.name));
+    LyingService service;
+    EXPECT_EQ(scenario.run(CellFor(scenario, &service)).status().code(),
+              absl::StatusCode::kDataLoss);
+  }
+}
+
+TEST_F(ScenariosTest, EachReportsAFailedCall) {
+  for (const Scenario& scenario : Scenarios()) {
+    SCOPED_TRACE(std::string(scenario.name));
+    EmptyService service;
+    EXPECT_EQ(scenario.run(CellFor(scenario, &service)).status().code(),
+              absl::StatusCode::kUnimplemented);
+  }
+}
+
+TEST_F(ScenariosTest, EveryTransportCarriesThem) {
+  EchoService service;
+  for (const Transport& transport : Transports()) {
+    if (transport.kind != Transport::Kind::kTwoProcesses) continue;
+    SCOPED_TRACE(std::string(transport.name));
+    const auto server = transport.serve(directory_.path(), &service);
+    ASSERT_TRUE(server.ok()) << server.status();
+    Cell cell;
+    cell.connect = ConnectorTo(transport, (*server)->address());
+    cell.timing = Brief();
+    cell.bytes = 64;
+    const auto result = RunUnary(cell);
+    ASSERT_TRUE(result.ok()) << result.status();
+  }
+}
+
+}  // namespace
+}  // namespace grpc_shm::bench
