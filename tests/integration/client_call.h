@@ -28,8 +28,9 @@ std::string StubFlavourName(StubFlavour flavour);
 
 // One call as a client makes it, whatever API it uses: every operation blocks
 // until it is done. Calls that carry a single request have sent it when they
-// start; a single reply is read like a stream of one. Write and Read may be
-// called by one thread each.
+// start (but a sync or async unary stub sends nothing before Read or Finish); a
+// single reply is read like a stream of one. Write and Read may be called by
+// one thread each.
 class ClientCall {
  public:
   virtual ~ClientCall() = default;

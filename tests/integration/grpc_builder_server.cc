@@ -9,7 +9,7 @@
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 #include "tests/integration/running_server.h"
-#if __has_include("transport/server.h")
+#if defined(GRPC_SHM_TRANSPORT)
 #include "transport/server.h"
 #endif
 
@@ -25,7 +25,7 @@ class GrpcServer : public RunningServer {
   ~GrpcServer() override { Shutdown(absl::InfinitePast()); }
 
   absl::Status Attach(const std::string& address) {
-#if __has_include("transport/server.h")
+#if defined(GRPC_SHM_TRANSPORT)
     absl::StatusOr<std::unique_ptr<Listener>> listener =
         Listener::Attach(server_.get(), address);
     if (!listener.ok()) return listener.status();
@@ -37,7 +37,7 @@ class GrpcServer : public RunningServer {
   }
 
   void Shutdown(absl::Time deadline) override {
-#if __has_include("transport/server.h")
+#if defined(GRPC_SHM_TRANSPORT)
     for (auto& listener : listeners_) listener->Shutdown(deadline);
 #endif
     server_->Shutdown(absl::ToChronoTime(deadline));
@@ -47,7 +47,7 @@ class GrpcServer : public RunningServer {
 
  private:
   std::unique_ptr<grpc::Server> server_;
-#if __has_include("transport/server.h")
+#if defined(GRPC_SHM_TRANSPORT)
   std::vector<std::unique_ptr<Listener>> listeners_;
 #endif
 };

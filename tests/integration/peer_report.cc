@@ -3,7 +3,7 @@
 
 #include "tests/integration/peer_report.h"
 
-#if __has_include("transport/peer_identity.h")
+#if defined(GRPC_SHM_TRANSPORT)
 #include "absl/status/statusor.h"
 #include "transport/peer_identity.h"
 #endif
@@ -13,7 +13,7 @@ namespace testing {
 
 void ReportPeerIdentity(const grpc::ServerContextBase& context,
                         ContextReport* report) {
-#if __has_include("transport/peer_identity.h")
+#if defined(GRPC_SHM_TRANSPORT)
   const absl::StatusOr<PeerIdentity> identity = PeerIdentity::From(context);
   report->set_identity_code(static_cast<int>(identity.status().code()));
   if (!identity.ok()) return;

@@ -38,6 +38,8 @@ ContextReport ReportContext(const grpc::ServerContextBase& context) {
                 deadline.time_since_epoch())
                 .count());
   report.set_peer(context.peer());
+  const grpc::string_ref authority = context.ExperimentalGetAuthority();
+  report.set_authority(authority.data(), authority.size());
   ReportPeerIdentity(context, &report);
   return report;
 }
@@ -141,7 +143,11 @@ bool Runner::Run(const Step& step) {
     case Step::kWaitForCancellation:
       call_.wait_for_cancellation();
       return true;
+    case Step::kHoldAtGate:
+      observer_.AwaitGate(step.hold_at_gate(), [] { return false; });
+      return true;
     case Step::kCancel:
+      observer_.Note(key_, "cancelling");
       call_.context->TryCancel();
       return true;
     case Step::kFinish:

@@ -6,14 +6,14 @@
 #include "absl/status/status.h"
 #include "grpcpp/security/server_credentials.h"
 #include "tests/integration/running_server.h"
-#if __has_include("transport/server.h")
+#if defined(GRPC_SHM_TRANSPORT)
 #include "transport/server.h"
 #endif
 
 namespace grpc_shm {
 namespace testing {
 
-#if __has_include("transport/server.h")
+#if defined(GRPC_SHM_TRANSPORT)
 namespace {
 
 class ShmServer : public RunningServer {

@@ -65,6 +65,12 @@ inline Step WaitForGate(const std::string& gate) {
   return step;
 }
 
+inline Step HoldAtGate(const std::string& gate) {
+  Step step;
+  step.set_hold_at_gate(gate);
+  return step;
+}
+
 inline Step WaitForCancellation() {
   Step step;
   step.set_wait_for_cancellation(true);

@@ -17,7 +17,7 @@
 #include "grpcpp/security/credentials.h"
 #include "gtest/gtest.h"
 #include "tests/integration/server_host.h"
-#if __has_include("transport/channel.h")
+#if defined(GRPC_SHM_TRANSPORT)
 #include "transport/channel.h"
 #endif
 
@@ -113,7 +113,7 @@ std::string NewAddress(Transport transport) {
 
 ChannelPtr MakeChannel(const std::string& address,
                        const grpc::ChannelArguments& arguments) {
-#if __has_include("transport/channel.h")
+#if defined(GRPC_SHM_TRANSPORT)
   if (absl::StartsWith(address, "shm:")) {
     return CreateChannel(address, nullptr, arguments);
   }

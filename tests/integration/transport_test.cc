@@ -25,7 +25,7 @@ ChannelPtr TransportTest::NewChannel(grpc::ChannelArguments arguments) {
 
 std::vector<Transport> ConnectedTransports() {
   return {
-#if __has_include("transport/channel.h")
+#if defined(GRPC_SHM_TRANSPORT)
     Transport::kShm,
 #endif
         Transport::kUnix
