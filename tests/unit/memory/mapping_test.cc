@@ -37,7 +37,7 @@ int MappingsOfThisProcess() {
   std::string line;
   int count = 0;
   while (std::getline(maps, line)) {
-    if (line.find("mapping_test") != std::string::npos) ++count;
+    if (line.find("memfd:mapping_test") != std::string::npos) ++count;
   }
   return count;
 }
