@@ -147,7 +147,7 @@ absl::StatusOr<std::shared_ptr<Session>> Session::Start(
     if (!control.ok()) return control.status();
     session->control_source_ = *control;
   }
-  session->Drain();  // arms the doorbell
+  // Watching the doorbell yields a first event, whose handler arms it.
   return session;
 }
 

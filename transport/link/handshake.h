@@ -63,6 +63,11 @@ absl::StatusOr<std::unique_ptr<Link>> AnswerHello(UniqueFd socket,
                                                   const std::string& name,
                                                   const LinkOptions& options);
 
+// Server: tells a client that was accepted why it gets no link, as well as that
+// is possible: one that has gone, or does not read, will not miss it.
+void Refuse(const UniqueFd& socket, const absl::Status& status,
+            const LinkOptions& options);
+
 }  // namespace grpc_shm
 
 #endif  // GRPC_SHM_TRANSPORT_LINK_HANDSHAKE_H_

@@ -20,19 +20,6 @@
 namespace grpc_shm {
 namespace {
 
-// Tells the client why there is no link, as well as that is possible: if it has
-// gone or does not read, it will not miss the answer.
-void Refuse(int socket_fd, const absl::Status& status,
-            const LinkOptions& options) {
-  wire::Answer answer;
-  answer.set_magic(kHandshakeMagic);
-  answer.set_version(options.protocol_version);
-  answer.mutable_refused()->set_code(static_cast<int>(status.code()));
-  answer.mutable_refused()->set_message(
-      std::string(status.message().substr(0, kMaxPacketBytes / 2)));
-  SendPacket(socket_fd, answer.SerializeAsString()).IgnoreError();
-}
-
 absl::StatusOr<wire::Hello> ReceiveHello(int socket_fd,
                                          const LinkOptions& options) {
   // Hello comes without descriptors, so a client cannot make us hold any.
@@ -117,12 +104,23 @@ absl::StatusOr<UniqueFd> Accept(int listening_fd) {
   return absl::ErrnoToStatus(errno, "accepting a client");
 }
 
+void Refuse(const UniqueFd& socket, const absl::Status& status,
+            const LinkOptions& options) {
+  wire::Answer answer;
+  answer.set_magic(kHandshakeMagic);
+  answer.set_version(options.protocol_version);
+  answer.mutable_refused()->set_code(static_cast<int>(status.code()));
+  answer.mutable_refused()->set_message(
+      std::string(status.message().substr(0, kMaxPacketBytes / 2)));
+  SendPacket(socket.get(), answer.SerializeAsString()).IgnoreError();
+}
+
 absl::StatusOr<std::unique_ptr<Link>> AnswerHello(UniqueFd socket,
                                                   const std::string& name,
                                                   const LinkOptions& options) {
   absl::StatusOr<std::unique_ptr<Link>> link = MakeLink(&socket, options);
   if (link.ok()) return link;
-  Refuse(socket.get(), link.status(), options);
+  Refuse(socket, link.status(), options);
   return WithAddress(name, link.status());
 }
 

@@ -1,0 +1,51 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef GRPC_SHM_TRANSPORT_CHANNEL_H_
+#define GRPC_SHM_TRANSPORT_CHANNEL_H_
+
+#include <grpcpp/impl/channel_interface.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <memory>
+#include <string>
+
+namespace grpc_shm {
+
+// A channel to any kind of address. Give it to a generated stub:
+//
+//   auto stub = Greeter::NewStub(grpc_shm::CreateChannel("shm:greeter"));
+//
+// `target` "shm:NAME": the server of this user and machine that listens on that
+// name, through shared memory. NAME is 1 to 64 characters of A-Z a-z 0-9 . _ -
+// and does not start with a dot. `creds` do not matter: the kernel tells each
+// side who the other is, and another user's process is refused. `args`: see
+// transport/options.h.
+//
+// Any other `target` goes to grpc::CreateCustomChannel with `creds` (null:
+// insecure) and `args`, so that an address is mere configuration.
+//
+// The channel is lazy, as gRPC's: it needs no server to be created, connects
+// when a call or GetState(true) wants it, reconnects by itself, and outlives
+// any number of restarts of its server. Its calls fail, besides with what the
+// server says, with
+//   INVALID_ARGUMENT     the target is no address (at once, whatever the call);
+//   UNAVAILABLE          nobody listens, or the server died during the call;
+//   PERMISSION_DENIED    the name belongs to another user;
+//   FAILED_PRECONDITION  the server speaks another version of the protocol;
+//   RESOURCE_EXHAUSTED   no memory or descriptors are left, here or there; or a
+//                        limit is exceeded.
+// Calls with wait_for_ready wait, up to their deadline, until a link can be
+// made.
+//
+// Threads: any, for the function and for the channel. A call outlives its
+// channel.
+std::shared_ptr<grpc::ChannelInterface> CreateChannel(
+    const std::string& target,
+    const std::shared_ptr<grpc::ChannelCredentials>& creds = nullptr,
+    const grpc::ChannelArguments& args = grpc::ChannelArguments());
+
+}  // namespace grpc_shm
+
+#endif  // GRPC_SHM_TRANSPORT_CHANNEL_H_

@@ -1,0 +1,248 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "transport/grpc/direct_listener.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "transport/grpc/peer_registry.h"
+#include "transport/grpc/server_call.h"
+#include "transport/link/address.h"
+#include "transport/link/handshake.h"
+
+namespace grpc_shm {
+namespace {
+
+UniqueFd OpenSpare() {
+  return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+LinkOptions ToLinkOptions(const ListenerOptions& options) {
+  LinkOptions link;
+  link.ring_bytes = options.ring_bytes;
+  link.max_ring_bytes = std::max(options.max_ring_bytes, options.ring_bytes);
+  link.min_ring_bytes = std::min(link.min_ring_bytes, link.max_ring_bytes);
+  link.window_bytes = options.window_bytes;
+  link.max_window_bytes =
+      std::max(options.max_window_bytes, options.window_bytes);
+  link.min_window_bytes =
+      std::min(link.min_window_bytes, link.max_window_bytes);
+  return link;
+}
+
+}  // namespace
+
+// One client, once it has a link.
+class DirectListener::ServedLink : public SessionHandler {
+ public:
+  ServedLink(std::shared_ptr<DirectListener> listener,
+             const PeerCredentials& peer)
+      : listener_(std::move(listener)),
+        identity_(PeerRegistry::Get().Add(peer)) {}
+  ~ServedLink() override { PeerRegistry::Get().Remove(identity_); }
+
+  void set_session(std::shared_ptr<Session> session) {
+    session_ = std::move(session);
+  }
+  const std::shared_ptr<Session>& session() const { return session_; }
+
+  std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>& call,
+                                      const wire::CallStart& start) override {
+    return std::make_shared<ServerCall>(call, start, identity_,
+                                        &listener_->stub_);
+  }
+  void OnGoAway(Session*) override {}  // clients only
+  void OnClosed(Session*, const absl::Status&) override {
+    listener_->Forget(this);
+  }
+
+ private:
+  const std::shared_ptr<DirectListener> listener_;
+  const std::string identity_;
+  std::shared_ptr<Session>
+      session_;  // set before the link is in links_, under its lock
+};
+
+absl::StatusOr<std::shared_ptr<DirectListener>> DirectListener::Start(
+    const std::string& address, std::shared_ptr<grpc::Channel> server_channel,
+    const ListenerOptions& options) {
+  absl::StatusOr<std::string> name = ParseDirectAddress(address);
+  if (!name.ok()) return name.status();
+  absl::StatusOr<std::unique_ptr<ListeningName>> listening =
+      ListeningName::Acquire(*name, options.backlog);
+  if (!listening.ok()) return listening.status();
+  std::shared_ptr<DirectListener> listener(new DirectListener(
+      address, *std::move(name), std::move(server_channel), options));
+  absl::MutexLock lock(&listener->mu_);
+  listener->spare_ = OpenSpare();
+  absl::StatusOr<Reactor::SourceId> source = Reactor::Get().Watch(
+      (*listening)->fd(), EPOLLIN | EPOLLET,
+      [weak = std::weak_ptr<DirectListener>(listener)](uint32_t) {
+        if (const auto self = weak.lock()) self->OnAcceptable();
+      });
+  if (!source.ok()) return source.status();
+  listener->source_ = *source;
+  listener->listening_ = *std::move(listening);
+  return listener;
+}
+
+DirectListener::DirectListener(std::string address, std::string name,
+                               std::shared_ptr<grpc::Channel> server_channel,
+                               const ListenerOptions& options)
+    : address_(std::move(address)),
+      name_(std::move(name)),
+      options_(options),
+      link_options_(ToLinkOptions(options)),
+      server_channel_(std::move(server_channel)),
+      stub_(server_channel_) {}
+
+DirectListener::~DirectListener() {
+  absl::MutexLock lock(&mu_);
+  if (listening_ != nullptr) Reactor::Get().Unwatch(source_, listening_->fd());
+}
+
+void DirectListener::OnAcceptable() {
+  absl::MutexLock lock(&mu_);
+  while (listening_ != nullptr) {
+    absl::StatusOr<UniqueFd> socket = Accept(listening_->fd());
+    if (socket.ok()) {
+      AcceptOne(*std::move(socket));
+    } else if (!absl::IsResourceExhausted(socket.status()) || !RefuseOne()) {
+      break;
+    }
+  }
+}
+
+void DirectListener::AcceptOne(UniqueFd socket) {
+  if (links_.size() + handshakes_.size() >= options_.max_links) {
+    Refuse(socket,
+           absl::ResourceExhaustedError(absl::StrCat(
+               address_, ": the server has its limit of ", options_.max_links,
+               " links; close some, or raise ListenerOptions::max_links")),
+           link_options_);
+    return;
+  }
+  const uint64_t id = next_handshake_++;
+  const std::weak_ptr<DirectListener> weak = weak_from_this();
+  absl::StatusOr<Reactor::SourceId> source = Reactor::Get().Watch(
+      socket.get(), EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, [weak, id](uint32_t) {
+        if (const auto self = weak.lock()) self->OnHello(id);
+      });
+  if (!source.ok()) return;  // the client sees its socket close
+  const Reactor::TimerId timer =
+      Reactor::Get().After(options_.handshake_timeout, [weak, id] {
+        if (const auto self = weak.lock()) self->OnHandshakeTimeout(id);
+      });
+  handshakes_.emplace(id, Handshake{std::move(socket), *source, timer});
+}
+
+// Without descriptors left, a waiting client would learn nothing: the spare one
+// lets it be told.
+bool DirectListener::RefuseOne() {
+  if (!spare_.valid()) return false;
+  spare_.reset();
+  absl::StatusOr<UniqueFd> socket = Accept(listening_->fd());
+  const bool accepted = socket.ok();
+  if (accepted) {
+    Refuse(*socket,
+           absl::ResourceExhaustedError(
+               absl::StrCat(address_,
+                            ": the server has no descriptors left; raise its "
+                            "limit (ulimit -n)")),
+           link_options_);
+  }
+  socket = absl::CancelledError();  // closes it, which leaves a descriptor for
+                                    // the spare one
+  spare_ = OpenSpare();
+  return accepted;
+}
+
+absl::optional<DirectListener::Handshake> DirectListener::TakeHandshake(
+    uint64_t id) {
+  auto it = handshakes_.find(id);
+  if (it == handshakes_.end()) return absl::nullopt;
+  Handshake handshake = std::move(it->second);
+  handshakes_.erase(it);
+  Reactor::Get().CancelTimer(handshake.timer);
+  Reactor::Get().Unwatch(handshake.source, handshake.socket.get());
+  return handshake;
+}
+
+void DirectListener::OnHello(uint64_t id) {
+  absl::MutexLock lock(&mu_);
+  absl::optional<Handshake> handshake = TakeHandshake(id);
+  if (!handshake.has_value()) return;
+  // What goes wrong here, the client has been told.
+  absl::StatusOr<std::unique_ptr<Link>> link =
+      AnswerHello(std::move(handshake->socket), name_, link_options_);
+  if (!link.ok()) return;
+  auto served =
+      std::make_shared<ServedLink>(shared_from_this(), (*link)->peer());
+  SessionOptions options;
+  options.role = SessionOptions::Role::kServer;
+  options.address = address_;
+  options.max_receive_message_bytes = options_.max_receive_message_bytes;
+  options.max_calls = options_.max_calls_per_link;
+  absl::StatusOr<std::shared_ptr<Session>> session =
+      Session::Start(*std::move(link), std::move(options), served);
+  if (!session.ok()) return;
+  served->set_session(*std::move(session));
+  links_.emplace(served.get(), served);
+}
+
+void DirectListener::OnHandshakeTimeout(uint64_t id) {
+  absl::MutexLock lock(&mu_);
+  TakeHandshake(id);
+}
+
+void DirectListener::Forget(ServedLink* link) {
+  std::shared_ptr<ServedLink> forgotten;  // destroyed without the lock
+  absl::MutexLock lock(&mu_);
+  auto it = links_.find(link);
+  if (it == links_.end()) return;
+  forgotten = std::move(it->second);
+  links_.erase(it);
+}
+
+void DirectListener::Drain() {
+  std::vector<std::shared_ptr<ServedLink>> links;
+  {
+    absl::MutexLock lock(&mu_);
+    if (listening_ == nullptr) return;
+    Reactor::Get().Unwatch(source_, listening_->fd());
+    listening_.reset();
+    while (!handshakes_.empty()) TakeHandshake(handshakes_.begin()->first);
+    for (const auto& [key, link] : links_) links.push_back(link);
+  }
+  for (const auto& link : links)
+    link->session()->GoAway("the server is shutting down");
+}
+
+void DirectListener::AwaitIdle(absl::Time deadline) {
+  absl::MutexLock lock(&mu_);
+  // A drained session closes by itself after its last call.
+  const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return links_.empty();
+  };
+  mu_.AwaitWithDeadline(absl::Condition(&idle), deadline);
+}
+
+void DirectListener::Close() {
+  std::vector<std::shared_ptr<ServedLink>> links;
+  {
+    absl::MutexLock lock(&mu_);
+    for (const auto& [key, link] : links_) links.push_back(link);
+  }
+  for (const auto& link : links) {
+    link->session()->Close(absl::UnavailableError(
+        absl::StrCat(address_, ": the server has shut down")));
+  }
+}
+
+}  // namespace grpc_shm

@@ -1,0 +1,99 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef GRPC_SHM_TRANSPORT_GRPC_DIRECT_LISTENER_H_
+#define GRPC_SHM_TRANSPORT_GRPC_DIRECT_LISTENER_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "transport/base/unique_fd.h"
+#include "transport/call/session.h"
+#include "transport/link/link_options.h"
+#include "transport/link/listening_name.h"
+#include "transport/link/reactor.h"
+#include "transport/options.h"
+
+namespace grpc_shm {
+
+// Serves a direct address: accepts clients, shakes hands, and plays the calls
+// that come over their links on an in-process channel of a server.
+//
+// Threads: any. Ownership: shared by its owner and, while they run, by reactor
+// handlers; holds its links.
+class DirectListener : public std::enable_shared_from_this<DirectListener> {
+ public:
+  // Takes the name and listens. INVALID_ARGUMENT, ALREADY_EXISTS,
+  // PERMISSION_DENIED, RESOURCE_EXHAUSTED: see ListeningName and Reactor.
+  static absl::StatusOr<std::shared_ptr<DirectListener>> Start(
+      const std::string& address, std::shared_ptr<grpc::Channel> server_channel,
+      const ListenerOptions& options);
+
+  DirectListener(const DirectListener&) = delete;
+  DirectListener& operator=(const DirectListener&) = delete;
+  ~DirectListener();
+
+  // Gives up the name and tells the clients to start no more calls. Returns at
+  // once.
+  void Drain();
+
+  // Until every call has ended or the deadline has passed.
+  void AwaitIdle(absl::Time deadline);
+
+  // Ends the calls that are left, and all links.
+  void Close();
+
+ private:
+  class ServedLink;
+
+  // A client that has connected and not said what it wants.
+  struct Handshake {
+    UniqueFd socket;
+    Reactor::SourceId source;
+    Reactor::TimerId timer;
+  };
+
+  DirectListener(std::string address, std::string name,
+                 std::shared_ptr<grpc::Channel> server_channel,
+                 const ListenerOptions& options);
+
+  void OnAcceptable();
+  void AcceptOne(UniqueFd socket) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool RefuseOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnHello(uint64_t id);
+  void OnHandshakeTimeout(uint64_t id);
+  absl::optional<Handshake> TakeHandshake(uint64_t id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Forget(ServedLink* link);
+
+  const std::string address_;
+  const std::string name_;
+  const ListenerOptions options_;
+  const LinkOptions link_options_;
+  const std::shared_ptr<grpc::Channel> server_channel_;
+  grpc::GenericStub stub_;
+
+  absl::Mutex mu_;
+  std::unique_ptr<ListeningName> listening_
+      ABSL_GUARDED_BY(mu_);  // null: drained
+  Reactor::SourceId source_ ABSL_GUARDED_BY(mu_) = 0;
+  UniqueFd spare_ ABSL_GUARDED_BY(
+      mu_);  // given up to tell a client that there are no descriptors left
+  uint64_t next_handshake_ ABSL_GUARDED_BY(mu_) = 1;
+  absl::flat_hash_map<uint64_t, Handshake> handshakes_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<ServedLink*, std::shared_ptr<ServedLink>> links_
+      ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace grpc_shm
+
+#endif  // GRPC_SHM_TRANSPORT_GRPC_DIRECT_LISTENER_H_

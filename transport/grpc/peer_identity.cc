@@ -1,0 +1,26 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "transport/peer_identity.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+#include "transport/grpc/peer_registry.h"
+
+namespace grpc_shm {
+
+absl::StatusOr<PeerIdentity> PeerIdentity::From(
+    const grpc::ServerContextBase& context) {
+  const auto [begin, end] =
+      context.client_metadata().equal_range(kPeerIdentityKey);
+  for (auto it = begin; it != end; ++it) {
+    const absl::optional<PeerCredentials> peer = PeerRegistry::Get().Find(
+        absl::string_view(it->second.data(), it->second.size()));
+    if (peer.has_value()) return PeerIdentity{peer->uid, peer->gid, peer->pid};
+  }
+  return absl::NotFoundError(
+      "the call did not come over a grpc-shm link, or the link is gone");
+}
+
+}  // namespace grpc_shm

@@ -1,0 +1,173 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "transport/server.h"
+
+#include "transport/grpc/convert.h"
+#include "transport/grpc/direct_listener.h"
+
+namespace grpc_shm {
+
+// ---- Listener
+// --------------------------------------------------------------------------------------------------
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Attach(
+    grpc::Server* server, const std::string& address,
+    const ListenerOptions& options) {
+  // What the server sends must pass, whatever its size: the client's limit is
+  // the client's matter.
+  grpc::ChannelArguments args;
+  args.SetMaxReceiveMessageSize(-1);
+  absl::StatusOr<std::shared_ptr<DirectListener>> listener =
+      DirectListener::Start(address, server->InProcessChannel(args), options);
+  if (!listener.ok()) return listener.status();
+  return std::unique_ptr<Listener>(new Listener(*std::move(listener)));
+}
+
+Listener::Listener(std::shared_ptr<DirectListener> listener)
+    : listener_(std::move(listener)) {}
+
+Listener::~Listener() { Shutdown(absl::InfinitePast()); }
+
+void Listener::Drain() { listener_->Drain(); }
+
+void Listener::Shutdown(absl::Time deadline) {
+  listener_->Drain();
+  listener_->AwaitIdle(deadline);
+  listener_->Close();
+}
+
+// ---- Server
+// ----------------------------------------------------------------------------------------------------
+
+Server::~Server() { ShutdownUntil(absl::InfinitePast()); }
+
+void Server::ShutdownUntil(absl::Time deadline) {
+  for (const auto& listener : listeners_) listener->Drain();
+  for (const auto& listener : listeners_) listener->Shutdown(deadline);
+  // The sockets of gRPC's own are closed only now: its server would end our
+  // calls as soon as its shutdown begins.
+  server_->Shutdown(absl::ToChronoTime(deadline));
+}
+
+void Server::Wait() { server_->Wait(); }
+
+// ---- ServerBuilder
+// ---------------------------------------------------------------------------------------------
+
+ServerBuilder::ServerBuilder()
+    : max_receive_message_bytes_(kDefaultMaxReceiveBytes) {}
+
+ServerBuilder& ServerBuilder::Listen(const std::string& address,
+                                     const ListenerOptions& options) {
+  addresses_.emplace_back(address, options);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::AddListeningPort(
+    const std::string& address, std::shared_ptr<grpc::ServerCredentials> creds,
+    int* selected_port) {
+  builder_.AddListeningPort(address, std::move(creds), selected_port);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::RegisterService(grpc::Service* service) {
+  builder_.RegisterService(service);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::RegisterService(const std::string& host,
+                                              grpc::Service* service) {
+  builder_.RegisterService(host, service);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::RegisterAsyncGenericService(
+    grpc::AsyncGenericService* service) {
+  builder_.RegisterAsyncGenericService(service);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::RegisterCallbackGenericService(
+    grpc::CallbackGenericService* service) {
+  builder_.RegisterCallbackGenericService(service);
+  return *this;
+}
+
+std::unique_ptr<grpc::ServerCompletionQueue> ServerBuilder::AddCompletionQueue(
+    bool is_frequently_polled) {
+  return builder_.AddCompletionQueue(is_frequently_polled);
+}
+
+ServerBuilder& ServerBuilder::SetMaxReceiveMessageSize(int bytes) {
+  max_receive_message_bytes_ = bytes;
+  builder_.SetMaxReceiveMessageSize(bytes);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::SetMaxSendMessageSize(int bytes) {
+  builder_.SetMaxSendMessageSize(bytes);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::SetSyncServerOption(
+    grpc::ServerBuilder::SyncServerOption option, int value) {
+  builder_.SetSyncServerOption(option, value);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::SetCompressionAlgorithmSupportStatus(
+    grpc_compression_algorithm algorithm, bool enabled) {
+  builder_.SetCompressionAlgorithmSupportStatus(algorithm, enabled);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::SetDefaultCompressionLevel(
+    grpc_compression_level level) {
+  builder_.SetDefaultCompressionLevel(level);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::SetDefaultCompressionAlgorithm(
+    grpc_compression_algorithm algorithm) {
+  builder_.SetDefaultCompressionAlgorithm(algorithm);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::SetResourceQuota(
+    const grpc::ResourceQuota& quota) {
+  builder_.SetResourceQuota(quota);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::SetOption(
+    std::unique_ptr<grpc::ServerBuilderOption> option) {
+  builder_.SetOption(std::move(option));
+  return *this;
+}
+
+std::unique_ptr<Server> ServerBuilder::BuildAndStart(absl::Status* error) {
+  absl::Status status;
+  std::unique_ptr<Server> server;
+  if (std::unique_ptr<grpc::Server> built = builder_.BuildAndStart()) {
+    server.reset(new Server(std::move(built)));
+    for (auto& [address, options] : addresses_) {
+      if (options.max_receive_message_bytes < 0)
+        options.max_receive_message_bytes = max_receive_message_bytes_;
+      absl::StatusOr<std::unique_ptr<Listener>> listener =
+          Listener::Attach(server->grpc_server(), address, options);
+      status = listener.status();
+      if (!status.ok()) break;
+      server->listeners_.push_back(*std::move(listener));
+    }
+  } else {
+    status = absl::InternalError(
+        "gRPC could not build the server; its log says why "
+        "(GRPC_VERBOSITY=error)");
+  }
+  if (error != nullptr) *error = status;
+  if (!status.ok()) server.reset();
+  return server;
+}
+
+}  // namespace grpc_shm
