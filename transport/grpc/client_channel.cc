@@ -219,17 +219,7 @@ void ClientChannel::OnAnswer(uint64_t attempt) {
     absl::MutexLock lock(&mu_);
     if (attempt != attempt_ || !socket_.valid()) return;
     StopConnecting();
-    absl::StatusOr<std::unique_ptr<Link>> link =
-        ReceiveWelcome(std::move(socket_), name_, options_.link);
-    absl::StatusOr<std::shared_ptr<Session>> session = link.status();
-    if (link.ok()) {
-      SessionOptions options;
-      options.role = SessionOptions::Role::kClient;
-      options.address = target_;
-      options.max_receive_message_bytes = options_.max_receive_message_bytes;
-      session = Session::Start(*std::move(link), std::move(options),
-                               weak_from_this());
-    }
+    absl::StatusOr<std::shared_ptr<Session>> session = FinishConnecting();
     if (session.ok()) {
       name_watch_.Stop();
       if (retry_timer_ != 0)
@@ -249,6 +239,17 @@ void ClientChannel::OnAnswer(uint64_t attempt) {
     }
   }
   Perform(std::move(effects));
+}
+
+absl::StatusOr<std::shared_ptr<Session>> ClientChannel::FinishConnecting() {
+  absl::StatusOr<std::unique_ptr<Link>> link =
+      ReceiveWelcome(std::move(socket_), name_, options_.link);
+  if (!link.ok()) return link.status();
+  SessionOptions options;
+  options.role = SessionOptions::Role::kClient;
+  options.address = target_;
+  options.max_receive_message_bytes = options_.max_receive_message_bytes;
+  return Session::Start(*std::move(link), std::move(options), weak_from_this());
 }
 
 void ClientChannel::OnHandshakeTimeout(uint64_t attempt) {

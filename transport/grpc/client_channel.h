@@ -118,6 +118,8 @@ class ClientChannel : public SessionHandler,
   void Perform(Effects effects);
 
   void OnAnswer(uint64_t attempt);
+  absl::StatusOr<std::shared_ptr<Session>> FinishConnecting()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnHandshakeTimeout(uint64_t attempt);
   void Retry();
 
