@@ -286,6 +286,21 @@ TEST_F(HandshakeTest, AServerThatDiesBeforeItAnswersIsUnavailable) {
   EXPECT_THAT(MessageOf(status), HasSubstr("shm:greeter"));
 }
 
+TEST_F(HandshakeTest, AClientThatIsTurnedAwayLearnsWhy) {
+  Serve();
+  absl::StatusOr<UniqueFd> connected = Connect("greeter", LinkOptions());
+  ASSERT_TRUE(connected.ok()) << connected.status();
+  absl::StatusOr<UniqueFd> accepted = Accept(listening_->fd());
+  ASSERT_TRUE(accepted.ok()) << accepted.status();
+  // Its Hello stays unread.
+  Refuse(*accepted, absl::UnavailableError("shutting down"), LinkOptions());
+  accepted->reset();
+  const absl::Status status =
+      ReceiveWelcome(*std::move(connected), "greeter", LinkOptions()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(MessageOf(status), HasSubstr("shutting down"));
+}
+
 TEST_F(HandshakeTest, AServerThatStopsListeningIsUnavailableToWhoWaits) {
   Serve();
   absl::StatusOr<UniqueFd> connected = Connect("greeter", LinkOptions());
