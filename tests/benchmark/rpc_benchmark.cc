@@ -94,6 +94,7 @@ absl::StatusOr<Plan> PlanFromFlags() {
     plan.timing.measure = absl::Milliseconds(150);
     plan.timing.min_calls = 3;
     plan.rounds = 3;
+    plan.budget = absl::Seconds(40);
     plan.repeat_budget = absl::Seconds(5);
   }
   if (runs > 0) plan.rounds = runs;

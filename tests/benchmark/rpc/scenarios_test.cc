@@ -4,6 +4,7 @@
 #include "tests/benchmark/rpc/scenarios.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <memory>
 #include <string>
@@ -68,6 +69,10 @@ class EmptyService : public Echo::Service {};
 
 class ScenariosTest : public testing::Test {
  protected:
+  void SetUp() override {
+    setenv("GRPC_SHM_DIR", directory_.path().c_str(), 1);
+  }
+
   const TemporaryDirectory directory_;
 
   // A cell of `scenario` against `service` in this process.

@@ -54,11 +54,15 @@ Schedule::Schedule(Plan plan, const std::string& directory)
 }
 
 void Schedule::Run() {
+  const absl::Time end = absl::Now() + plan_.budget;
   for (int round = 0; round < plan_.rounds; ++round) {
     absl::FPrintF(stderr, "round %d of %d\n", round + 1, plan_.rounds);
     for (const Scenario* scenario : plan_.scenarios) {
-      if (!scenario->at_once || round < plan_.idle_rounds)
+      if (round > 0 && absl::Now() > end) {
+        absl::FPrintF(stderr, "no time is left for %s\n", Describe(*scenario));
+      } else if (!scenario->at_once || round < plan_.idle_rounds) {
         RunScenario(*scenario, round);
+      }
     }
   }
 }

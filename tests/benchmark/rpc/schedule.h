@@ -28,6 +28,9 @@ struct Plan {
   // How many of those also measure the scenarios that take all transports at
   // once, which take long and have little noise.
   int idle_rounds = 5;
+  // Nothing is measured a second time after that long. For machines that are
+  // slow or busy.
+  absl::Duration budget = absl::InfiniteDuration();
   // A scenario of one round is measured again when the host stole more than
   // this share of its time,
   double max_stolen_percent = 2;

@@ -65,6 +65,17 @@ TEST(Schedule, StolenTimeIsMeasuredAgainAndThenMarked) {
   EXPECT_EQ(schedule.outcomes()[0].noisy_rounds, 2);
 }
 
+TEST(Schedule, WithoutTimeLeftEverythingIsMeasuredOnce) {
+  Plan plan = BriefPlan({"inproc"});
+  plan.budget = absl::ZeroDuration();
+  const TemporaryDirectory directory;
+  Schedule schedule(plan, directory.path());
+  schedule.Run();
+  for (const Outcome& outcome : schedule.outcomes()) {
+    EXPECT_EQ(outcome.rounds.size(), 1u);
+  }
+}
+
 TEST(Schedule, ATransportThatCantStartLeavesTheOthers) {
   Schedule schedule(BriefPlan({"unix", "tcp"}), "/nonexistent");
   schedule.Run();

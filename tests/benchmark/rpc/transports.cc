@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "tests/benchmark/rpc/shm_transport.h"
 
 namespace grpc_shm::bench {
 namespace {
@@ -82,6 +83,7 @@ std::shared_ptr<grpc::ChannelInterface> ConnectStock(
 
 const std::vector<Transport>& Transports() {
   static const auto* const transports = new std::vector<Transport>{
+      {"shm", Transport::Kind::kTwoProcesses, ServeShm, ConnectShm},
       {"unix", Transport::Kind::kTwoProcesses, ServeUnix, ConnectStock},
       {"tcp", Transport::Kind::kTwoProcesses, ServeTcp, ConnectStock},
       {"inproc", Transport::Kind::kOneProcess, ServeInProcess, nullptr},
