@@ -235,7 +235,9 @@ void Session::CloseIfIdle() {
 
 void Session::OnDoorbell() {
   Drain();
-  Flush();  // the doorbell also tells of space in the ring
+  do {
+    Flush();  // the doorbell also tells of space in the ring
+  } while (Spin());
 }
 
 void Session::OnControl(uint32_t /*epoll_events*/) {
@@ -279,14 +281,37 @@ void Session::Drain() {
     absl::MutexLock lock(&read_mu_);
     drained = ReadBatch(&notifications);
   }
-  if (!drained) {
-    // Another turn, after other links had theirs. Posted before the handlers
-    // run: they may take long.
-    Reactor::Get().Post([weak = weak_from_this()] {
-      if (const std::shared_ptr<Session> self = weak.lock()) self->OnDoorbell();
-    });
-  }
+  // Before the handlers run: they may take long.
+  if (!drained) DrainLater();
   notifications.Run(this);
+}
+
+// Another turn, after other links had theirs.
+void Session::DrainLater() {
+  Reactor::Get().Post([weak = weak_from_this()] {
+    if (const std::shared_ptr<Session> self = weak.lock()) self->OnDoorbell();
+  });
+}
+
+bool Session::Spin() {
+  if (!spinner_.WorthIt() || !read_mu_.TryLock()) return false;
+  Notifications notifications;
+  bool drained = true;
+  bool found = false;
+  if (link_ != nullptr) {
+    RingConsumer& ring = link_->consumer();
+    ring.Disarm();
+    found = spinner_.Wait([&ring] {
+      RecordHeader header;
+      const std::byte* payload;
+      return ring.Peek(&header, &payload) != RingConsumer::Next::kEmpty;
+    });
+    drained = ReadBatch(&notifications);
+  }
+  read_mu_.Unlock();
+  if (!drained) DrainLater();
+  notifications.Run(this);
+  return found;
 }
 
 // Returns whether the ring is drained, with the doorbell armed, or can't be

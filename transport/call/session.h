@@ -19,6 +19,7 @@
 #include "transport/call/call.h"
 #include "transport/link/link.h"
 #include "transport/link/reactor.h"
+#include "transport/link/spinner.h"
 
 namespace grpc_shm {
 
@@ -108,6 +109,11 @@ class Session : public std::enable_shared_from_this<Session> {
   // Calls that are open.
   size_t calls() const;
 
+  // Waits awake, a bounded time, for the peer to publish something, and reads
+  // it if it does: on a thread that would be woken for it otherwise. Returns
+  // whether it did.
+  bool Spin();
+
  private:
   friend class Call;
   struct Notifications;
@@ -123,6 +129,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnDoorbell();
   void OnControl(uint32_t epoll_events);
   void Drain();
+  void DrainLater();
   void CloseIfIdle();
 
   // Reading.
@@ -171,6 +178,8 @@ class Session : public std::enable_shared_from_this<Session> {
   const PeerCredentials peer_;
   const uint32_t window_;
   const size_t max_payload_;  // of one frame
+
+  Spinner spinner_;
 
   // Order: read_mu_ before mu_. Neither is held while a handler runs.
   absl::Mutex read_mu_ ABSL_ACQUIRED_BEFORE(mu_);

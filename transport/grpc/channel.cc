@@ -4,6 +4,7 @@
 #include "transport/channel.h"
 
 #include <grpcpp/create_channel.h>
+#include <grpcpp/support/client_interceptor.h>
 
 #include <algorithm>
 #include <cstring>
@@ -53,14 +54,55 @@ ClientChannel::Options ReadOptions(const grpc_channel_args& args) {
   return options;
 }
 
+// Runs on the application's thread, around each batch of operations that it
+// starts.
+class SpinAfterReceive : public grpc::experimental::Interceptor {
+ public:
+  explicit SpinAfterReceive(std::shared_ptr<ClientChannel> channel)
+      : channel_(std::move(channel)) {}
+
+  void Intercept(
+      grpc::experimental::InterceptorBatchMethods* methods) override {
+    using Hook = grpc::experimental::InterceptionHookPoints;
+    const bool receives =
+        methods->QueryInterceptionHookPoint(Hook::PRE_RECV_MESSAGE);
+    const bool whole_answer =
+        receives && methods->QueryInterceptionHookPoint(Hook::PRE_RECV_STATUS);
+    // Once the batch has started, the call and this with it may be gone.
+    const std::shared_ptr<ClientChannel> channel =
+        receives ? channel_ : nullptr;
+    methods->Proceed();
+    if (channel != nullptr) channel->Spin(whole_answer);
+  }
+
+ private:
+  const std::shared_ptr<ClientChannel> channel_;
+};
+
+class SpinAfterReceiveFactory
+    : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  explicit SpinAfterReceiveFactory(std::shared_ptr<ClientChannel> channel)
+      : channel_(std::move(channel)) {}
+
+  grpc::experimental::Interceptor* CreateClientInterceptor(
+      grpc::experimental::ClientRpcInfo*) override {
+    return new SpinAfterReceive(channel_);
+  }
+
+ private:
+  const std::shared_ptr<ClientChannel> channel_;
+};
+
 // The application's calls go to an in-process channel of the switchboard;
 // connectivity is that of the link.
 class Channel : public grpc::ChannelInterface {
  public:
   Channel(const std::string& target, const grpc::ChannelArguments& args)
-      : in_process_(Switchboard::Get().NewChannel(args)),
-        client_channel_(
+      : client_channel_(
             ClientChannel::Create(target, ReadOptions(args.c_channel_args()))),
+        in_process_(Switchboard::Get().NewChannel(
+            args, std::make_unique<SpinAfterReceiveFactory>(client_channel_))),
         number_(Switchboard::Get().Connect(client_channel_, in_process_)) {}
 
   ~Channel() override {
@@ -113,8 +155,8 @@ class Channel : public grpc::ChannelInterface {
         last_observed, absl::Now() + TimeLeft(deadline));
   }
 
-  std::shared_ptr<grpc::Channel> in_process_;
   const std::shared_ptr<ClientChannel> client_channel_;
+  std::shared_ptr<grpc::Channel> in_process_;
   const uint64_t number_;
 };
 

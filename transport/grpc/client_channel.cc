@@ -81,6 +81,21 @@ void ClientChannel::ForgetCall(const ClientCall* call) {
   StopIfUnused();
 }
 
+void ClientChannel::Spin(bool whole_answer) {
+  std::shared_ptr<Session> session;
+  {
+    absl::MutexLock lock(&mu_);
+    session = session_;
+  }
+  // With several calls open, the application has more to do than to wait for
+  // this one: it is asynchronous, or has several threads.
+  if (session == nullptr || session->calls() != 1) return;
+  while (session->Spin()) {
+    session->Flush();
+    if (!whole_answer || session->calls() != 1) return;
+  }
+}
+
 void ClientChannel::Release() {
   Effects effects;
   {

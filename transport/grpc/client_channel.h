@@ -65,6 +65,12 @@ class ClientChannel : public SessionHandler,
   // The application gave up a call that may wait for a link.
   void ForgetCall(const ClientCall* call);
 
+  // From a thread of the application that has asked for something to receive
+  // on a call and is likely to wait for it: waits for it here for a short
+  // while, which saves two wake-ups. `whole_answer`: it asked for all that
+  // there is to come.
+  void Spin(bool whole_answer);
+
   // The owner is gone: calls go on, and the link is closed after the last.
   void Release();
 

@@ -131,8 +131,12 @@ void Switchboard::Accept(const Request& request) {
 }
 
 std::shared_ptr<grpc::Channel> Switchboard::NewChannel(
-    const grpc::ChannelArguments& args) {
-  return server_->InProcessChannel(args);
+    const grpc::ChannelArguments& args,
+    std::unique_ptr<InterceptorFactory> interceptor) {
+  std::vector<std::unique_ptr<InterceptorFactory>> interceptors;
+  interceptors.push_back(std::move(interceptor));
+  return server_->experimental().InProcessChannelWithInterceptors(
+      args, std::move(interceptors));
 }
 
 uint64_t Switchboard::Connect(

@@ -9,6 +9,7 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/server.h>
 #include <grpcpp/support/channel_arguments.h>
+#include <grpcpp/support/client_interceptor.h>
 
 #include <cstdint>
 #include <memory>
@@ -34,6 +35,9 @@ namespace grpc_shm {
 // used until the process ends.
 class Switchboard {
  public:
+  using InterceptorFactory =
+      grpc::experimental::ClientInterceptorFactoryInterface;
+
   static Switchboard& Get();
 
   Switchboard(const Switchboard&) = delete;
@@ -41,7 +45,9 @@ class Switchboard {
 
   // An in-process channel with the application's arguments (message size limits
   // are enforced by it).
-  std::shared_ptr<grpc::Channel> NewChannel(const grpc::ChannelArguments& args);
+  std::shared_ptr<grpc::Channel> NewChannel(
+      const grpc::ChannelArguments& args,
+      std::unique_ptr<InterceptorFactory> interceptor);
 
   // From now on calls that name the returned number go to `channel`; they are
   // made on `in_process`.
