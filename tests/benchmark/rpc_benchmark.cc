@@ -122,7 +122,6 @@ absl::StatusOr<Report> Measure(const Plan& plan, const std::string& directory,
                                bool* complete) {
   Report report;
   report.environment = DescribeEnvironment();
-  report.rounds = plan.rounds;
   report.quick = absl::GetFlag(FLAGS_quick);
   const absl::StatusOr<HostTime> start = HostTime::Now();
   if (!start.ok()) return start.status();

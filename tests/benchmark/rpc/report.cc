@@ -3,6 +3,7 @@
 
 #include "tests/benchmark/rpc/report.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -215,6 +216,8 @@ void WriteRow(const Row& row, JsonWriter* json) {
 void Summarise(const std::vector<Outcome>& outcomes, Report* report) {
   for (const Outcome& outcome : outcomes) {
     if (outcome.rounds.empty()) continue;
+    const auto rounds = static_cast<int>(outcome.rounds.size());
+    report->rounds = std::max(report->rounds, rounds);
     report->rows.push_back(ToRow(outcome));
     NoteIdle(outcome, &report->notes);
     NoteNoise(outcome, &report->notes);

@@ -34,7 +34,7 @@ struct Row {
 // The whole result of a run.
 struct Report {
   Environment environment;
-  int rounds = 0;
+  int rounds = 0;  // measured of each scenario, or fewer where time ran out
   bool quick = false;
   double stolen_percent = 0;  // of all cores' time during the run
   double other_busy_percent =

@@ -48,6 +48,7 @@ TEST(Report, ARowIsTheMedianOfTheRounds) {
   Summarise({Unary("unix", {Latencies(90, 400), Latencies(50, 200),
                             Latencies(100, 300)})},
             &report);
+  EXPECT_EQ(report.rounds, 3);
   ASSERT_EQ(report.rows.size(), 1u);
   const Row& row = report.rows[0];
   EXPECT_EQ(row.p50_us, 90);
