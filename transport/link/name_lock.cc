@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -16,8 +17,9 @@
 namespace grpc_shm {
 namespace {
 
-// A cleaner is done within microseconds. Times to look again before giving up.
-constexpr int kMaxAttempts = 1000;
+// A cleaner is done within microseconds, unless it was preempted or stopped.
+// How long a server lets it have the processor before it gives up.
+constexpr std::chrono::seconds kPatience{1};
 
 struct flock WholeFile(short type) {
   struct flock lock = {};
@@ -61,7 +63,8 @@ absl::StatusOr<UniqueFd> OpenLockFile(const std::string& path, int flags) {
 absl::StatusOr<NameLock> NameLock::ToServe(const std::string& path) {
   absl::StatusOr<UniqueFd> fd = OpenLockFile(path, O_CREAT);
   if (!fd.ok()) return fd.status();
-  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  do {
     if (TryLock(fd->get(), F_WRLCK)) return NameLock(*std::move(fd));
     if (errno != EAGAIN && errno != EACCES) {
       return absl::ErrnoToStatus(errno, absl::StrCat("locking ", path));
@@ -75,7 +78,7 @@ absl::StatusOr<NameLock> NameLock::ToServe(const std::string& path) {
           absl::StrCat("another server holds ", path));
     }
     sched_yield();
-  }
+  } while (std::chrono::steady_clock::now() < give_up);
   return absl::UnavailableError(absl::StrCat(
       "a process that cleans up after a dead server keeps ", path, " locked"));
 }

@@ -26,13 +26,14 @@ namespace grpc_shm {
 // anything: a server must not be told that the name is served because of a
 // cleaner.
 //
-// Move-only. Never waits.
+// Move-only.
 class NameLock {
  public:
   // Takes the lock to serve the name; makes the file (mode 0600) if it is
-  // missing. ALREADY_EXISTS when another server holds it; UNAVAILABLE when a
-  // cleaner holds it and does not get on (is stopped, say); PERMISSION_DENIED
-  // when the file is not a regular one of ours.
+  // missing. Does not wait for another server, but up to a second for a cleaner
+  // that was preempted at the wrong moment. ALREADY_EXISTS when another server
+  // holds it; UNAVAILABLE when a cleaner does and does not get on (is stopped,
+  // say); PERMISSION_DENIED when the file is not a regular one of ours.
   static absl::StatusOr<NameLock> ToServe(const std::string& path);
 
   // Takes the lock to clean up. Any failure means that there is nothing for
