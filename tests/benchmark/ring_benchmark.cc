@@ -420,14 +420,16 @@ int Run(int argc, char** argv) {
 }  // namespace grpc_shm
 
 int main(int argc, char** argv) {
-#if !defined(__OPTIMIZE__) || !defined(NDEBUG)
-  (void)argc;
-  (void)argv;
-  std::fprintf(stderr,
-               "ring_benchmark: figures of a build without optimisation mean "
-               "nothing; build with -c opt\n");
-  return 1;
+#if defined(__OPTIMIZE__) && defined(NDEBUG)
+  constexpr bool kOptimised = true;
 #else
-  return grpc_shm::Run(argc, argv);
+  constexpr bool kOptimised = false;
 #endif
+  if (!kOptimised) {
+    std::fprintf(stderr,
+                 "ring_benchmark: figures of a build without optimisation mean "
+                 "nothing; build with -c opt\n");
+    return 1;
+  }
+  return grpc_shm::Run(argc, argv);
 }
