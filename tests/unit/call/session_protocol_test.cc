@@ -104,7 +104,7 @@ using ServerViolation = ViolationTest;
 
 TEST_P(ClientViolation, EndsTheLink) { Expect(Role::kServer); }
 
-constexpr uint64_t kWindow = uint64_t{256} << 10;
+const size_t kWindow = LinkOptions().window_bytes;
 
 INSTANTIATE_TEST_SUITE_P(
     Each, ClientViolation,
@@ -171,11 +171,9 @@ INSTANTIATE_TEST_SUITE_P(
                   }},
         Violation{"WindowExceeded", "window is exceeded",
                   [](Peer* peer) {
-                    // The first message is credited as it arrives; the reader
-                    // never takes it, so what follows is not.
-                    const std::string half(kWindow / 3, 'x');
-                    for (int i = 0; i < 5; ++i) {
-                      peer->Write(FrameType::kMessage, 1, half,
+                    // Empty messages are charged, too. Nobody takes them.
+                    for (size_t i = 0; i <= kWindow / kFrameCharge; ++i) {
+                      peer->Write(FrameType::kMessage, 1, "",
                                   kMessageBegin | kMessageEnd);
                     }
                   }},
