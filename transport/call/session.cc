@@ -317,7 +317,7 @@ bool Session::Spin() {
 // Returns whether the ring is drained, with the doorbell armed, or can't be
 // read any more.
 bool Session::ReadBatch(Notifications* notifications) {
-  if (link_ == nullptr) return true;
+  if (link_ == nullptr || broken_) return true;
   RingConsumer& ring = link_->consumer();
   ring.Disarm();
   size_t bytes = 0;
@@ -347,6 +347,7 @@ bool Session::ReadBatch(Notifications* notifications) {
     if (unreleased >= kStrideBytes) release();
   }
   if (!status.ok()) {
+    broken_ = true;
     Reactor::Get().Post(
         [weak = weak_from_this(),
          error = absl::UnavailableError(

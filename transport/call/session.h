@@ -181,6 +181,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Spinner spinner_;
 
+  bool broken_ ABSL_GUARDED_BY(read_mu_) =
+      false;  // by the peer; about to close
+
   // Order: read_mu_ before mu_. Neither is held while a handler runs.
   absl::Mutex read_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   mutable absl::Mutex mu_;
