@@ -119,6 +119,12 @@ TEST_F(HostileProducer, CannotPublishPartOfAHeader) {
   ExpectBroken();
 }
 
+TEST_F(HostileProducer, CannotPublishPartOfAHeaderAfterAWholeRecord) {
+  SetHeader(ring_, 32, {0, 0, 0, 0, 0});
+  SetTail(ring_, 32 + 16 + 8);
+  ExpectBroken();
+}
+
 TEST_F(HostileProducer, CannotClaimMoreThanItPublished) {
   SetHeader(ring_, 32, {17, 0, 0, 0, 0});
   SetTail(ring_, 64);
@@ -262,6 +268,19 @@ TEST_F(HostileConsumer, CannotReleaseTheLargestAlignedPosition) {
 TEST_F(HostileConsumer, CannotReleasePartOfARecordUnit) {
   SetHead(ring_, 40);
   ExpectBroken();
+}
+
+TEST_F(HostileConsumer, GetsNoMoreRecordsThoughSomeSpaceIsKnownToBeFree) {
+  SetHead(ring_, 64);
+  ASSERT_TRUE(Write());
+  producer_.Publish();
+  SetHead(ring_, 128);
+  ASSERT_TRUE(Write());  // 32 bytes more would be free.
+  producer_.Publish();
+  SetHead(ring_, 0);
+  EXPECT_EQ(producer_.TryReserve(100), nullptr);
+  EXPECT_TRUE(producer_.broken());
+  EXPECT_FALSE(Write());
 }
 
 TEST_F(HostileConsumer, CannotMakeUsTrustItsCopyOfOurTail) {
