@@ -51,6 +51,12 @@ absl::StatusOr<UniqueFd> ListenAt(const std::string& path,
   return status;
 }
 
+// Of the file at `path`; 0 for none.
+ino_t InodeAt(const std::string& path) {
+  struct stat info;
+  return lstat(path.c_str(), &info) == 0 ? info.st_ino : 0;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ListeningName>> ListeningName::Acquire(
@@ -92,8 +98,13 @@ ListeningName::ListeningName(NameLock lock, std::string socket_path,
                              UniqueFd socket)
     : lock_(std::move(lock)),
       socket_path_(std::move(socket_path)),
-      socket_(std::move(socket)) {}
+      socket_(std::move(socket)),
+      inode_(InodeAt(socket_path_)) {}
 
-ListeningName::~ListeningName() { unlink(socket_path_.c_str()); }
+ListeningName::~ListeningName() {
+  // Were the lock file removed by somebody else, another server could have the
+  // name by now. Its socket is not ours to remove.
+  if (InodeAt(socket_path_) == inode_) unlink(socket_path_.c_str());
+}
 
 }  // namespace grpc_shm

@@ -4,6 +4,8 @@
 #ifndef GRPC_SHM_TRANSPORT_LINK_LISTENING_NAME_H_
 #define GRPC_SHM_TRANSPORT_LINK_LISTENING_NAME_H_
 
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
 
@@ -52,6 +54,7 @@ class ListeningName {
   NameLock lock_;
   const std::string socket_path_;
   const UniqueFd socket_;
+  const ino_t inode_;
 };
 
 }  // namespace grpc_shm

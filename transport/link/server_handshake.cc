@@ -60,11 +60,7 @@ absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd* socket,
   absl::StatusOr<PeerCredentials> peer = CredentialsOf(socket->get());
   if (!peer.ok()) return peer.status();
   absl::Status status = CheckSameUser(*peer, "the client");
-  if (!status.ok()) {
-    // Unread, the Hello would turn our answer into a connection reset.
-    (void)ReceivePacket(socket->get(), /*max_descriptors=*/0);
-    return status;
-  }
+  if (!status.ok()) return status;
   absl::StatusOr<wire::Hello> hello = ReceiveHello(socket->get(), options);
   if (!hello.ok()) return hello.status();
 

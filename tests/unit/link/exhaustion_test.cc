@@ -12,13 +12,17 @@
 #include <functional>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "tests/unit/link/child_process.h"
 #include "tests/unit/link/process_resources.h"
+#include "tests/unit/link/socket_pair.h"
 #include "tests/unit/link/temporary_rendezvous.h"
 #include "transport/link/handshake.h"
+#include "transport/link/handshake_messages.h"
 #include "transport/link/listening_name.h"
+#include "transport/link/packet.h"
 
 namespace grpc_shm {
 namespace {
@@ -186,6 +190,38 @@ TEST(DescriptorExhaustion, OfTheClientClosesWhatHadArrived) {
       EXPECT_EQ(ProcessResources::Now(), before);
     }
   });
+}
+
+// The kernel also limits how many descriptors a user may have under way, sent
+// and not received. (Root may have more.)
+TEST(DescriptorExhaustion, OfTheSystemIsToldToTheClient) {
+  testing::ChildProcess child([](testing::Conversation&) {
+    constexpr uid_t kNobody = 65534;
+    if (geteuid() == 0) {
+      ASSERT_EQ(setuid(kNobody), 0);
+    }
+    LoweredLimit limit(RLIMIT_NOFILE, 64);
+    testing::SocketPair clogged;
+    const std::vector<int> descriptors(kMaxPacketDescriptors, STDERR_FILENO);
+    absl::Status status;
+    for (int sent = 0; sent < 100 && status.ok(); ++sent) {
+      status = SendPacket(clogged.peer.get(), "text", descriptors);
+    }
+    EXPECT_EQ(status.code(), kExhausted) << status;
+
+    testing::SocketPair sockets;
+    wire::Hello hello;
+    hello.set_magic(kHandshakeMagic);
+    hello.set_version(kProtocolVersion);
+    ASSERT_TRUE(SendPacket(sockets.peer.get(), hello.SerializeAsString()).ok());
+    status =
+        AnswerHello(std::move(sockets.ours), "greeter", LinkOptions()).status();
+    EXPECT_EQ(status.code(), kExhausted) << status;
+    status = ReceiveWelcome(std::move(sockets.peer), "greeter", LinkOptions())
+                 .status();
+    EXPECT_EQ(status.code(), kExhausted) << status;
+  });
+  EXPECT_EQ(child.Wait(), 0);
 }
 
 // Bytes of address space that this process uses.

@@ -137,6 +137,18 @@ TEST_F(ListeningNameTest, WhatAServerLeftThatDiedWhileBindingIsNoObstacle) {
   EXPECT_THAT(temporary_.Files(), ElementsAre("greeter.lock", "greeter.sock"));
 }
 
+TEST_F(ListeningNameTest, AServerWhoseLockFileWasRemovedSparesItsSuccessor) {
+  absl::StatusOr<std::unique_ptr<ListeningName>> first =
+      ListeningName::Acquire("greeter", kBacklog);
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_EQ(unlink(temporary_.Path("greeter.lock").c_str()), 0);
+  absl::StatusOr<std::unique_ptr<ListeningName>> second =
+      ListeningName::Acquire("greeter", kBacklog);
+  ASSERT_TRUE(second.ok()) << second.status();
+  first->reset();
+  EXPECT_TRUE(SomebodyListensAt(temporary_.Path("greeter.sock")));
+}
+
 TEST_F(ListeningNameTest, AFailureToListenLeavesNothingBehind) {
   ASSERT_EQ(mkdir(temporary_.Path("greeter.sock").c_str(), 0700), 0);
   const ProcessResources before = ProcessResources::Now();
