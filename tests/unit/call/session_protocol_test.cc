@@ -95,7 +95,9 @@ class ViolationTest : public testing::TestWithParam<Violation> {
     EXPECT_THAT(std::string(closed.message()),
                 HasSubstr("broke the link protocol"));
     EXPECT_THAT(std::string(closed.message()), HasSubstr(GetParam().told));
-    if (role == Role::kClient) EXPECT_EQ(call->AwaitAborted(), closed);
+    if (role == Role::kClient) {
+      EXPECT_EQ(call->AwaitAborted(), closed);
+    }
   }
 };
 
