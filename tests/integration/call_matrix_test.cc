@@ -73,7 +73,8 @@ void CallMatrix::Succeeds(CallKind kind) {
   const auto [transport, service, stub] = GetParam();
   const bool generic_service =
       service == ASYNC_GENERIC || service == CALLBACK_GENERIC;
-  if (transport == Transport::kInproc && kind == UNARY && !generic_service &&
+  if (transport == Transport::kInproc &&
+      (kind == UNARY || kind == CLIENT_STREAM) && !generic_service &&
       stub == StubFlavour::kCallbackGeneric) {
     // The service sends its answer and the status as one batch; the reactor
     // waits for the status from the start, and asks for the message later.

@@ -14,14 +14,22 @@ namespace {
 template <class Base>
 class ReactorCall : public ClientCall {
  public:
-  explicit ReactorCall(const ChannelPtr& channel)
-      : stub_(EchoService::NewStub(channel)) {}
+  ReactorCall(const ChannelPtr& channel, grpc::ClientContext* context)
+      : stub_(EchoService::NewStub(channel)), context_(context) {}
+
+  // A test that has failed may leave its call unfinished.
+  ~ReactorCall() override {
+    if (finished_) return;
+    context_->TryCancel();
+    Finish();
+  }
 
   bool WaitForInitialMetadata() override {
     return reactor_.WaitForInitialMetadata();
   }
 
   grpc::Status Finish() override {
+    finished_ = true;
     reactor_.RemoveHold();
     return reactor_.WaitForEnd();
   }
@@ -49,15 +57,27 @@ class ReactorCall : public ClientCall {
 
   std::unique_ptr<EchoService::Stub> stub_;
   WaitingReactor<Base> reactor_;
+
+ private:
+  grpc::ClientContext* const context_;
+  bool finished_ = false;
 };
 
 class UnaryCall : public ClientCall {
  public:
   UnaryCall(const ChannelPtr& channel, grpc::ClientContext* context,
             const EchoRequest& request)
-      : stub_(EchoService::NewStub(channel)), request_(request) {
+      : stub_(EchoService::NewStub(channel)),
+        context_(context),
+        request_(request) {
     stub_->async()->Unary(context, &request_, &reply_, &reactor_);
     reactor_.StartCall();
+  }
+
+  ~UnaryCall() override {
+    if (done_) return;
+    context_->TryCancel();
+    Finish();
   }
 
   bool WaitForInitialMetadata() override {
@@ -80,6 +100,7 @@ class UnaryCall : public ClientCall {
 
  private:
   std::unique_ptr<EchoService::Stub> stub_;
+  grpc::ClientContext* const context_;
   const EchoRequest request_;
   EchoReply reply_;
   WaitingReactor<grpc::ClientUnaryReactor> reactor_;
@@ -91,7 +112,7 @@ class ClientStreamCall
     : public ReactorCall<grpc::ClientWriteReactor<EchoRequest>> {
  public:
   ClientStreamCall(const ChannelPtr& channel, grpc::ClientContext* context)
-      : ReactorCall(channel) {
+      : ReactorCall(channel, context) {
     stub_->async()->ClientStream(context, &reply_, &reactor_);
     Start();
   }
@@ -126,7 +147,7 @@ class ServerStreamCall
  public:
   ServerStreamCall(const ChannelPtr& channel, grpc::ClientContext* context,
                    const EchoRequest& request)
-      : ReactorCall(channel), request_(request) {
+      : ReactorCall(channel, context), request_(request) {
     stub_->async()->ServerStream(context, &request_, &reactor_);
     Start();
   }
@@ -141,7 +162,7 @@ class BidiCall
     : public ReactorCall<grpc::ClientBidiReactor<EchoRequest, EchoReply>> {
  public:
   BidiCall(const ChannelPtr& channel, grpc::ClientContext* context)
-      : ReactorCall(channel) {
+      : ReactorCall(channel, context) {
     stub_->async()->Bidi(context, &reactor_);
     Start();
   }

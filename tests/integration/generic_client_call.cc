@@ -74,11 +74,18 @@ class CallbackGenericCall : public ClientCall {
  public:
   CallbackGenericCall(CallKind kind, const ChannelPtr& channel,
                       grpc::ClientContext* context, const EchoRequest& request)
-      : stub_(channel) {
+      : stub_(channel), context_(context) {
     stub_.PrepareBidiStreamingCall(context, MethodOfKind(kind), {}, &reactor_);
     reactor_.AddHold();
     reactor_.StartCall();
     if (SendsOne(kind) && Write(request)) WritesDone();
+  }
+
+  // A test that has failed may leave its call unfinished.
+  ~CallbackGenericCall() override {
+    if (finished_) return;
+    context_->TryCancel();
+    Finish();
   }
 
   bool WaitForInitialMetadata() override {
@@ -103,12 +110,15 @@ class CallbackGenericCall : public ClientCall {
   }
 
   grpc::Status Finish() override {
+    finished_ = true;
     reactor_.RemoveHold();
     return reactor_.WaitForEnd();
   }
 
  private:
   grpc::GenericStub stub_;
+  grpc::ClientContext* const context_;
+  bool finished_ = false;
   WaitingReactor<grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>>
       reactor_;
 };

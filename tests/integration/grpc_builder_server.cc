@@ -9,9 +9,7 @@
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 #include "tests/integration/running_server.h"
-#if defined(GRPC_SHM_TRANSPORT)
 #include "transport/server.h"
-#endif
 
 namespace grpc_shm {
 namespace testing {
@@ -25,21 +23,15 @@ class GrpcServer : public RunningServer {
   ~GrpcServer() override { Shutdown(absl::InfinitePast()); }
 
   absl::Status Attach(const std::string& address) {
-#if defined(GRPC_SHM_TRANSPORT)
     absl::StatusOr<std::unique_ptr<Listener>> listener =
         Listener::Attach(server_.get(), address);
     if (!listener.ok()) return listener.status();
     listeners_.push_back(*std::move(listener));
     return absl::OkStatus();
-#else
-    return absl::UnimplementedError(address);
-#endif
   }
 
   void Shutdown(absl::Time deadline) override {
-#if defined(GRPC_SHM_TRANSPORT)
     for (auto& listener : listeners_) listener->Shutdown(deadline);
-#endif
     server_->Shutdown(absl::ToChronoTime(deadline));
   }
 
@@ -47,9 +39,7 @@ class GrpcServer : public RunningServer {
 
  private:
   std::unique_ptr<grpc::Server> server_;
-#if defined(GRPC_SHM_TRANSPORT)
   std::vector<std::unique_ptr<Listener>> listeners_;
-#endif
 };
 
 }  // namespace

@@ -34,17 +34,16 @@ Observer::Record Observer::Await(const std::string& key,
 void Observer::OpenGate(const std::string& gate) {
   absl::MutexLock lock(&mutex_);
   open_gates_.insert(gate);
+  gate_opened_.SignalAll();
 }
 
 bool Observer::AwaitGate(const std::string& gate,
                          absl::FunctionRef<bool()> give_up) {
   absl::MutexLock lock(&mutex_);
-  auto open = [this, &gate]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return open_gates_.count(gate) > 0;
-  };
-  while (!mutex_.AwaitWithTimeout(absl::Condition(&open),
-                                  absl::Milliseconds(20))) {
-    if (give_up()) return false;
+  while (open_gates_.count(gate) == 0) {
+    // A condition variable, for a thousand handlers may wait here.
+    gate_opened_.WaitWithTimeout(&mutex_, absl::Milliseconds(200));
+    if (open_gates_.count(gate) == 0 && give_up()) return false;
   }
   return true;
 }

@@ -39,12 +39,13 @@ class Observer {
 
   void OpenGate(const std::string& gate);
 
-  // Waits for the gate, or until `give_up` (asked every few milliseconds) is
+  // Waits for the gate, or until `give_up` (asked a few times a second) is
   // true. Returns whether the gate is open.
   bool AwaitGate(const std::string& gate, absl::FunctionRef<bool()> give_up);
 
  private:
   absl::Mutex mutex_;
+  absl::CondVar gate_opened_;
   std::map<std::pair<std::string, std::string>, Record> records_
       ABSL_GUARDED_BY(mutex_);
   std::set<std::string> open_gates_ ABSL_GUARDED_BY(mutex_);

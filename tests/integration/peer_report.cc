@@ -3,26 +3,19 @@
 
 #include "tests/integration/peer_report.h"
 
-#if defined(GRPC_SHM_TRANSPORT)
 #include "absl/status/statusor.h"
 #include "transport/peer_identity.h"
-#endif
 
 namespace grpc_shm {
 namespace testing {
 
 void ReportPeerIdentity(const grpc::ServerContextBase& context,
                         ContextReport* report) {
-#if defined(GRPC_SHM_TRANSPORT)
   const absl::StatusOr<PeerIdentity> identity = PeerIdentity::From(context);
   report->set_identity_code(static_cast<int>(identity.status().code()));
   if (!identity.ok()) return;
   report->set_peer_uid(identity->uid);
   report->set_peer_pid(identity->pid);
-#else
-  (void)context;
-  report->set_identity_code(5);
-#endif
 }
 
 }  // namespace testing

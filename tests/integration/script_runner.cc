@@ -22,6 +22,12 @@ bool FindScript(const grpc::ServerContextBase& context, Script* script) {
   return script->ParseFromArray(found->second.data(), found->second.size());
 }
 
+std::string ValueOf(const Metadatum& metadatum) {
+  return metadatum.pattern_bytes() == 0
+             ? metadatum.value()
+             : MakePayload(metadatum.pattern_bytes(), 1);
+}
+
 ContextReport ReportContext(const grpc::ServerContextBase& context) {
   ContextReport report;
   for (const auto& [key, value] : context.client_metadata()) {
@@ -201,10 +207,10 @@ grpc::Status RunScript(const ServerCall& call, Observer& observer) {
   Script script;
   const bool scripted = FindScript(*call.context, &script);
   for (const Metadatum& metadatum : script.initial_metadata()) {
-    call.context->AddInitialMetadata(metadatum.key(), metadatum.value());
+    call.context->AddInitialMetadata(metadatum.key(), ValueOf(metadatum));
   }
   for (const Metadatum& metadatum : script.trailing_metadata()) {
-    call.context->AddTrailingMetadata(metadatum.key(), metadatum.value());
+    call.context->AddTrailingMetadata(metadatum.key(), ValueOf(metadatum));
   }
   if (script.compression_level() != 0) {
     call.context->set_compression_level(

@@ -6,14 +6,11 @@
 #include "absl/status/status.h"
 #include "grpcpp/security/server_credentials.h"
 #include "tests/integration/running_server.h"
-#if defined(GRPC_SHM_TRANSPORT)
 #include "transport/server.h"
-#endif
 
 namespace grpc_shm {
 namespace testing {
 
-#if defined(GRPC_SHM_TRANSPORT)
 namespace {
 
 class ShmServer : public RunningServer {
@@ -23,7 +20,9 @@ class ShmServer : public RunningServer {
 
   ~ShmServer() override { Shutdown(absl::InfinitePast()); }
 
-  void Shutdown(absl::Time deadline) override { server_->Shutdown(deadline); }
+  void Shutdown(absl::Time deadline) override {
+    server_->Shutdown(absl::ToChronoTime(deadline));
+  }
 
   grpc::Server* grpc_server() override { return server_->grpc_server(); }
 
@@ -49,12 +48,6 @@ absl::StatusOr<std::unique_ptr<RunningServer>> StartWithShmBuilder(
   if (server == nullptr) return error;
   return std::make_unique<ShmServer>(std::move(server));
 }
-#else
-absl::StatusOr<std::unique_ptr<RunningServer>> StartWithShmBuilder(
-    const ServerConfig&, ServerParts*) {
-  return absl::UnimplementedError("no shm yet");
-}
-#endif
 
 }  // namespace testing
 }  // namespace grpc_shm

@@ -17,9 +17,7 @@
 #include "grpcpp/security/credentials.h"
 #include "gtest/gtest.h"
 #include "tests/integration/server_host.h"
-#if defined(GRPC_SHM_TRANSPORT)
 #include "transport/channel.h"
-#endif
 
 namespace grpc_shm {
 namespace testing {
@@ -113,11 +111,9 @@ std::string NewAddress(Transport transport) {
 
 ChannelPtr MakeChannel(const std::string& address,
                        const grpc::ChannelArguments& arguments) {
-#if defined(GRPC_SHM_TRANSPORT)
   if (absl::StartsWith(address, "shm:")) {
     return CreateChannel(address, nullptr, arguments);
   }
-#endif
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                    arguments);
 }

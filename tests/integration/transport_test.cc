@@ -24,12 +24,7 @@ ChannelPtr TransportTest::NewChannel(grpc::ChannelArguments arguments) {
 }
 
 std::vector<Transport> ConnectedTransports() {
-  return {
-#if defined(GRPC_SHM_TRANSPORT)
-    Transport::kShm,
-#endif
-        Transport::kUnix
-  };
+  return {Transport::kShm, Transport::kUnix};
 }
 
 std::vector<Transport> AllTransports() {
