@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "tests/benchmark/rpc/echo_service.h"
 #include "tests/benchmark/rpc/temporary_directory.h"
@@ -67,37 +68,34 @@ class LyingService : public Echo::Service {
 // Has no method.
 class EmptyService : public Echo::Service {};
 
-class ScenariosTest : public testing::Test {
- protected:
-  void SetUp() override {
-    setenv("GRPC_SHM_DIR", directory_.path().c_str(), 1);
-  }
-
-  const TemporaryDirectory directory_;
-
-  // A cell of `scenario` against `service` in this process.
-  Cell CellFor(const Scenario& scenario, grpc::Service* service) {
-    server_ = nullptr;
-    auto server = FindTransport("inproc")->serve(directory_.path(), service);
+// A `Service` and a server in this process that carries it.
+template <class Service>
+class Running {
+ public:
+  Running() {
+    auto server = FindTransport("inproc")->serve(/*directory=*/"", &service_);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
+  }
+
+  absl::StatusOr<Measurement> Run(const Scenario& scenario) {
     Cell cell;
     cell.connect = ConnectorTo(server_.get());
     cell.timing = Brief();
     cell.bytes = scenario.bytes.value_or(0);
     cell.threads = scenario.threads.value_or(1);
-    return cell;
+    return scenario.run(cell);
   }
 
  private:
+  Service service_;  // outlives the server
   std::unique_ptr<BenchmarkServer> server_;
 };
 
-TEST_F(ScenariosTest, EachMeasuresWhatAppliesToIt) {
+TEST(Scenarios, EachMeasuresWhatAppliesToIt) {
   for (const Scenario& scenario : Scenarios()) {
     SCOPED_TRACE(std::string(scenario.name));
-    EchoService service;
-    const auto result = scenario.run(CellFor(scenario, &service));
+    const auto result = Running<EchoService>().Run(scenario);
     ASSERT_TRUE(result.ok()) << result.status();
     const bool idle = scenario.name == "idle";
     const bool download = scenario.name == "stream_down";
@@ -113,7 +111,7 @@ TEST_F(ScenariosTest, EachMeasuresWhatAppliesToIt) {
   }
 }
 
-TEST_F(ScenariosTest, TheFloorNeedsNoServer) {
+TEST(Scenarios, TheFloorNeedsNoServer) {
   for (const Scenario& scenario : Scenarios()) {
     if (!scenario.has_floor) continue;
     Cell cell;
@@ -125,31 +123,31 @@ TEST_F(ScenariosTest, TheFloorNeedsNoServer) {
   }
 }
 
-TEST_F(ScenariosTest, NoneBelievesAWrongReply) {
+TEST(Scenarios, NoneBelievesAWrongReply) {
   for (const Scenario& scenario : Scenarios()) {
     if (scenario.name == "idle") continue;
     SCOPED_TRACE(std::string(scenario.name));
-    LyingService service;
-    EXPECT_EQ(scenario.run(CellFor(scenario, &service)).status().code(),
+    EXPECT_EQ(Running<LyingService>().Run(scenario).status().code(),
               absl::StatusCode::kDataLoss);
   }
 }
 
-TEST_F(ScenariosTest, EachReportsAFailedCall) {
+TEST(Scenarios, EachReportsAFailedCall) {
   for (const Scenario& scenario : Scenarios()) {
     SCOPED_TRACE(std::string(scenario.name));
-    EmptyService service;
-    EXPECT_EQ(scenario.run(CellFor(scenario, &service)).status().code(),
+    EXPECT_EQ(Running<EmptyService>().Run(scenario).status().code(),
               absl::StatusCode::kUnimplemented);
   }
 }
 
-TEST_F(ScenariosTest, EveryTransportCarriesThem) {
+TEST(Scenarios, EveryTransportCarriesThem) {
+  const TemporaryDirectory directory;
+  setenv("GRPC_SHM_DIR", directory.path().c_str(), 1);
   EchoService service;
   for (const Transport& transport : Transports()) {
     if (transport.kind != Transport::Kind::kTwoProcesses) continue;
     SCOPED_TRACE(std::string(transport.name));
-    const auto server = transport.serve(directory_.path(), &service);
+    const auto server = transport.serve(directory.path(), &service);
     ASSERT_TRUE(server.ok()) << server.status();
     Cell cell;
     cell.connect = ConnectorTo(transport, (*server)->address());
