@@ -3,15 +3,13 @@
 
 #include "tests/unit/call/link_pair.h"
 
-#include <stdlib.h>
-
 #include <cstdio>
-#include <string>
+#include <cstdlib>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "gtest/gtest.h"
+#include "tests/unit/link/temporary_rendezvous.h"
 #include "transport/link/handshake.h"
 #include "transport/link/listening_name.h"
 
@@ -31,12 +29,7 @@ T OrDie(absl::StatusOr<T> value) {
 }  // namespace
 
 LinkPair MakeLinkPair(const LinkOptions& options) {
-  static const bool directory_is_set = [] {
-    std::string directory = testing::TempDir() + "/grpc-shm-XXXXXX";
-    return mkdtemp(directory.data()) != nullptr &&
-           setenv("GRPC_SHM_DIR", directory.c_str(), 1) == 0;
-  }();
-  if (!directory_is_set) std::abort();
+  const testing::TemporaryRendezvous rendezvous;
   auto listening = OrDie(ListeningName::Acquire("pair", 1));
   UniqueFd client = OrDie(Connect("pair", options));
   UniqueFd server = OrDie(Accept(listening->fd()));
