@@ -235,9 +235,11 @@ void Session::CloseIfIdle() {
 
 void Session::OnDoorbell() {
   Drain();
-  do {
-    Flush();  // the doorbell also tells of space in the ring
-  } while (Spin());
+  Flush();  // the doorbell also tells of space in the ring
+  // The thread that makes a client's only call waits awake itself: it would
+  // have to be woken otherwise.
+  while ((is_server() || calls() > 1) && Spin()) {
+  }
 }
 
 void Session::OnControl(uint32_t /*epoll_events*/) {
@@ -310,6 +312,8 @@ bool Session::Spin() {
   }
   read_mu_.Unlock();
   if (!drained) DrainLater();
+  // Also if nothing was found in time: it may have come just then.
+  Flush();
   notifications.Run(this);
   return found;
 }

@@ -64,10 +64,11 @@ class SpinAfterReceive : public grpc::experimental::Interceptor {
   void Intercept(
       grpc::experimental::InterceptorBatchMethods* methods) override {
     using Hook = grpc::experimental::InterceptionHookPoints;
+    // An interceptor also sees a batch when it has completed.
     const bool receives =
-        methods->QueryInterceptionHookPoint(Hook::PRE_RECV_MESSAGE);
-    const bool whole_answer =
-        receives && methods->QueryInterceptionHookPoint(Hook::PRE_RECV_STATUS);
+        methods->GetRecvMessage() != nullptr &&
+        !methods->QueryInterceptionHookPoint(Hook::POST_RECV_MESSAGE);
+    const bool whole_answer = receives && methods->GetRecvStatus() != nullptr;
     // Once the batch has started, the call and this with it may be gone.
     const std::shared_ptr<ClientChannel> channel =
         receives ? channel_ : nullptr;

@@ -90,9 +90,7 @@ void ClientChannel::Spin(bool whole_answer) {
   // With several calls open, the application has more to do than to wait for
   // this one: it is asynchronous, or has several threads.
   if (session == nullptr || session->calls() != 1) return;
-  while (session->Spin()) {
-    session->Flush();
-    if (!whole_answer || session->calls() != 1) return;
+  while (session->Spin() && whole_answer && session->calls() == 1) {
   }
 }
 
