@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "tests/integration/control_socket.h"
 #include "tests/integration/server_host.h"
 
@@ -13,6 +14,8 @@ namespace testing {
 namespace {
 
 int Main() {
+  // In every server that this process builds.
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   std::unique_ptr<ServerHost> host;
   return ServeControl([&host](const ControlRequest& request) {
     ControlReply reply;

@@ -130,6 +130,10 @@ TEST_P(WaitForReadyTest, ACallWaitsForTheNextServer) {
   StartServerAtAddress();
   ASSERT_THAT(CallUnary(channel_), IsOk());
   RemoveServer();
+  // A call that has gone to a dead server fails, waiting or not: the channel
+  // must know.
+  ASSERT_TRUE(channel_->WaitForStateChange(
+      GRPC_CHANNEL_READY, absl::ToChronoTime(absl::Now() + kPatience)));
   std::thread caller([&] {
     auto context = NewContext();
     context->set_wait_for_ready(true);
