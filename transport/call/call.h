@@ -38,7 +38,7 @@ class CallHandler {
   // Call::Take may give something.
   virtual void OnReadable() = 0;
 
-  // The message given to Call::SendMessage has left: the next may be given.
+  // A message given to Call::SendMessage has left.
   virtual void OnSent() = 0;
 
   // The call is over and nothing more can be sent or taken: the client
@@ -64,7 +64,8 @@ class Call : public std::enable_shared_from_this<Call> {
   // Server: once, before any message.
   void SendInitialMetadata(const wire::InitialMetadata& metadata);
 
-  // One at a time: the next after CallHandler::OnSent. Waits its turn for space
+  // CallHandler::OnSent tells when it has left: who sends much faster than that
+  // makes this process keep it. Waits its turn for space
   // in the ring and for the receiver's window, without blocking the caller.
   void SendMessage(OutgoingMessage message);
 

@@ -8,6 +8,15 @@
 #include "transport/grpc/convert.h"
 
 namespace grpc_shm {
+namespace {
+
+// How many messages, of at most how many bytes each, may be read before the
+// first of them has left. So a unary request and its end, or an answer and its
+// status, leave together, and so do small messages of a stream.
+constexpr int kReadAheadMessages = 16;
+constexpr size_t kReadAheadBytes = 4096;
+
+}  // namespace
 
 void BridgedCall::ReadFromGrpc() {
   grpc_op op{};
@@ -22,8 +31,27 @@ void BridgedCall::OnRead(bool /*ok*/) {
     OnEndOfMessages();
     return;
   }
-  link_call()->SendMessage(ToOutgoing(buffer));
+  OutgoingMessage message = ToOutgoing(buffer);
+  bool go_on;
+  {
+    absl::MutexLock lock(&mu_);
+    ++unsent_;
+    go_on = message.size() <= kReadAheadBytes && unsent_ < kReadAheadMessages;
+    reading_paused_ = !go_on;
+  }
+  link_call()->SendMessage(std::move(message));
   FlushSoon();
+  if (go_on) ReadFromGrpc();
+}
+
+void BridgedCall::OnSent() {
+  bool go_on;
+  {
+    absl::MutexLock lock(&mu_);
+    --unsent_;
+    go_on = std::exchange(reading_paused_, false);
+  }
+  if (go_on) ReadFromGrpc();
 }
 
 void BridgedCall::FlushSoon() {

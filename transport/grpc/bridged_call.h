@@ -21,8 +21,8 @@ namespace grpc_shm {
 //
 //   [gRPC in-process] --> RECV_MESSAGE --> Call::SendMessage --> ring
 //
-// One message at a time: the next is read from gRPC when the last one has left.
-// The derived classes do the rest.
+// Large messages go one at a time: the next is read from gRPC when the last one
+// has left. The derived classes do the rest.
 //
 // Threads: any. gRPC's operations complete on whichever thread completes them,
 // notifications come from the reactor's. Ownership: kept alive by its
@@ -30,12 +30,12 @@ namespace grpc_shm {
 class BridgedCall : public CallHandler,
                     public std::enable_shared_from_this<BridgedCall> {
  public:
-  void OnSent() override { ReadFromGrpc(); }
+  void OnSent() override;
 
  protected:
   explicit BridgedCall(grpc_call* call) : grpc_call_(call) {}
 
-  // Reads the next message, and sends it.
+  // Reads the next message, sends it, and so on.
   void ReadFromGrpc();
 
   // gRPC has no more messages to send.
@@ -59,6 +59,8 @@ class BridgedCall : public CallHandler,
 
   Completion<BridgedCall, &BridgedCall::OnRead> read_;
   grpc_byte_buffer* read_buffer_ = nullptr;
+  int unsent_ ABSL_GUARDED_BY(mu_) = 0;  // messages given to the link
+  bool reading_paused_ ABSL_GUARDED_BY(mu_) = false;  // until one has left
 
   Completion<BridgedCall, &BridgedCall::OnSettled> settled_;
   bool settling_ ABSL_GUARDED_BY(mu_) = false;
