@@ -64,6 +64,11 @@ class SpinAfterReceive : public grpc::experimental::Interceptor {
   void Intercept(
       grpc::experimental::InterceptorBatchMethods* methods) override {
     using Hook = grpc::experimental::InterceptionHookPoints;
+    // A cancellation is shown as a batch that can't be asked for more.
+    if (methods->QueryInterceptionHookPoint(Hook::PRE_SEND_CANCEL)) {
+      methods->Proceed();
+      return;
+    }
     // An interceptor also sees a batch when it has completed.
     const bool receives =
         methods->GetRecvMessage() != nullptr &&

@@ -4,6 +4,7 @@
 #include "transport/peer_identity.h"
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "transport/grpc/peer_registry.h"
@@ -12,9 +13,12 @@ namespace grpc_shm {
 
 absl::StatusOr<PeerIdentity> PeerIdentity::From(
     const grpc::ServerContextBase& context) {
+  // What comes over a socket carries only what its sender made up, or has seen
+  // somewhere.
+  const bool from_a_listener = absl::StartsWith(context.peer(), "inproc");
   const auto [begin, end] =
       context.client_metadata().equal_range(kPeerIdentityKey);
-  for (auto it = begin; it != end; ++it) {
+  for (auto it = begin; from_a_listener && it != end; ++it) {
     const absl::optional<PeerCredentials> peer = PeerRegistry::Get().Find(
         absl::string_view(it->second.data(), it->second.size()));
     if (peer.has_value()) return PeerIdentity{peer->uid, peer->gid, peer->pid};

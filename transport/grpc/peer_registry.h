@@ -16,9 +16,8 @@
 namespace grpc_shm {
 
 // The header field in which a service finds who calls. Its value is a secret
-// that stands for a link: a client that sends the field itself is not believed,
-// since what clients send under such names is dropped at the link, and what
-// comes another way would have to guess 128 bits.
+// that stands for a link. Clients can't send the field: it is dropped at the
+// link, and not looked at in calls that come another way.
 inline constexpr char kPeerIdentityKey[] = "grpc-shm-peer";
 
 // The clients of this process's listeners, by the secrets of their links.
