@@ -54,12 +54,14 @@ bool Eventually(absl::FunctionRef<bool()> condition, absl::Duration timeout) {
   return true;
 }
 
-std::vector<std::string> LeftInRendezvousDirectory() {
+std::vector<std::string> LeftOf(const std::string& address) {
+  const std::string name = address.substr(address.find(':') + 1);
   std::vector<std::string> left;
   for (const auto& entry :
        std::filesystem::directory_iterator(RendezvousDirectory())) {
-    if (entry.path().extension() != ".lock") {
-      left.push_back(entry.path().filename());
+    const std::string file = entry.path().filename();
+    if (absl::StartsWith(file, name + ".") && file != name + ".lock") {
+      left.push_back(file);
     }
   }
   return left;

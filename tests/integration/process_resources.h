@@ -32,8 +32,8 @@ std::ostream& operator<<(std::ostream& out, const ProcessResources& resources);
 bool Eventually(absl::FunctionRef<bool()> condition,
                 absl::Duration timeout = absl::Seconds(10));
 
-// Names in the rendezvous directory that are not lock files.
-std::vector<std::string> LeftInRendezvousDirectory();
+// What the rendezvous directory has of a "shm:" address, beside its lock file.
+std::vector<std::string> LeftOf(const std::string& address);
 
 }  // namespace testing
 }  // namespace grpc_shm
