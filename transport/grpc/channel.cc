@@ -54,22 +54,31 @@ ClientChannel::Options ReadOptions(const grpc_channel_args& args) {
   return options;
 }
 
-// Runs on the application's thread, around each batch of operations that it
-// starts.
-class SpinAfterReceive : public grpc::experimental::Interceptor {
+// Runs around each batch of operations of a call: before it, on the
+// application's thread, and behind it.
+class CallInterceptor : public grpc::experimental::Interceptor {
  public:
-  explicit SpinAfterReceive(std::shared_ptr<ClientChannel> channel)
-      : channel_(std::move(channel)) {}
+  CallInterceptor(std::shared_ptr<ClientChannel> channel,
+                  grpc::experimental::ClientRpcInfo* info)
+      : channel_(std::move(channel)),
+        context_(info->client_context()),
+        streams_requests_(info->type() == Info::Type::CLIENT_STREAMING ||
+                          info->type() == Info::Type::BIDI_STREAMING) {}
 
   void Intercept(
       grpc::experimental::InterceptorBatchMethods* methods) override {
-    using Hook = grpc::experimental::InterceptionHookPoints;
     // A cancellation is shown as a batch that can't be asked for more.
     if (methods->QueryInterceptionHookPoint(Hook::PRE_SEND_CANCEL)) {
       methods->Proceed();
       return;
     }
-    // An interceptor also sees a batch when it has completed.
+    if (methods->QueryInterceptionHookPoint(Hook::POST_RECV_STATUS) &&
+        streams_requests_) {
+      // Once an application has the status, gRPC's in-process transport (1.51)
+      // lets it write on for ever, as if somebody read it. Writes are to fail,
+      // as on a socket; the status stays what it is.
+      grpc_call_cancel(context_->c_call(), nullptr);
+    }
     const bool receives =
         methods->GetRecvMessage() != nullptr &&
         !methods->QueryInterceptionHookPoint(Hook::POST_RECV_MESSAGE);
@@ -82,18 +91,23 @@ class SpinAfterReceive : public grpc::experimental::Interceptor {
   }
 
  private:
+  using Hook = grpc::experimental::InterceptionHookPoints;
+  using Info = grpc::experimental::ClientRpcInfo;
+
   const std::shared_ptr<ClientChannel> channel_;
+  grpc::ClientContext* const context_;
+  const bool streams_requests_;
 };
 
-class SpinAfterReceiveFactory
+class CallInterceptorFactory
     : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
-  explicit SpinAfterReceiveFactory(std::shared_ptr<ClientChannel> channel)
+  explicit CallInterceptorFactory(std::shared_ptr<ClientChannel> channel)
       : channel_(std::move(channel)) {}
 
   grpc::experimental::Interceptor* CreateClientInterceptor(
-      grpc::experimental::ClientRpcInfo*) override {
-    return new SpinAfterReceive(channel_);
+      grpc::experimental::ClientRpcInfo* info) override {
+    return new CallInterceptor(channel_, info);
   }
 
  private:
@@ -108,7 +122,7 @@ class Channel : public grpc::ChannelInterface {
       : client_channel_(
             ClientChannel::Create(target, ReadOptions(args.c_channel_args()))),
         in_process_(Switchboard::Get().NewChannel(
-            args, std::make_unique<SpinAfterReceiveFactory>(client_channel_))),
+            args, std::make_unique<CallInterceptorFactory>(client_channel_))),
         number_(Switchboard::Get().Connect(client_channel_, in_process_)) {}
 
   ~Channel() override {
