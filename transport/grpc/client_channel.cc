@@ -14,6 +14,7 @@
 #include "transport/grpc/convert.h"
 #include "transport/link/address.h"
 #include "transport/link/handshake.h"
+#include "transport/link/listening_name.h"
 #include "transport/link/rendezvous.h"
 
 namespace grpc_shm {
@@ -174,6 +175,8 @@ void ClientChannel::OnClosed(Session* session, const absl::Status& /*status*/) {
     session_ = nullptr;
     Lost(&effects);
   }
+  // A server that was killed has left its socket behind, for nobody.
+  ListeningName::RemoveStale(name_);
   Perform(std::move(effects));
 }
 
