@@ -15,6 +15,9 @@
 #include <algorithm>
 #include <fstream>
 #include <string>
+#include <vector>
+
+#include "absl/status/status.h"
 
 namespace grpc_shm {
 namespace testing {
@@ -79,8 +82,19 @@ ControlReply ApplyLimit(const LimitResource& limit) {
       limit.spare() +
       (limit.address_space() ? AddressSpace() : HighestDescriptor() + 1);
   if (setrlimit(resource, &values) != 0) {
-    reply.set_code(static_cast<int>(errno));
+    reply.set_code(static_cast<int>(absl::StatusCode::kInternal));
     reply.set_message("setrlimit");
+  }
+  if (limit.address_space()) return reply;
+  // Numbers below the highest may be free as well: all are taken, and then
+  // just as many given back.
+  std::vector<int> taken;
+  for (int fd = dup(kControlFd); fd >= 0; fd = dup(kControlFd)) {
+    taken.push_back(fd);
+  }
+  for (int64_t i = 0; i < limit.spare(); ++i) {
+    close(taken.back());
+    taken.pop_back();
   }
   return reply;
 }

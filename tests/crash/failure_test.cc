@@ -1,0 +1,266 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Every way in which no link comes about has its code, and a message that names
+// the address.
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "grpcpp/server_builder.h"
+#include "tests/integration/child_process.h"
+#include "tests/integration/echo.grpc.pb.h"
+#include "tests/integration/transport_test.h"
+#include "transport/channel.h"
+#include "transport/link/handshake.h"
+#include "transport/link/listening_name.h"
+#include "transport/server.h"
+
+namespace grpc_shm {
+namespace testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::vector<std::string> InvalidAddresses() {
+  return {"shm:",
+          "shm:a/b",
+          "shm:../escape",
+          "shm:.hidden",
+          "shm:white space",
+          "shm:///name",
+          "shm:umlaut-\xc3\xa4",
+          std::string("shm:zero\0byte", 13),
+          "shm:" + std::string(65, 'n')};
+}
+
+absl::Status TryListen(const std::string& address) {
+  AdditionService::Service service;
+  ServerBuilder builder;
+  builder.Listen(address).RegisterService(&service);
+  absl::Status error;
+  auto server = builder.BuildAndStart(&error);
+  EXPECT_EQ(server == nullptr, !error.ok());
+  return error;
+}
+
+absl::Status TryAttach(const std::string& address) {
+  AdditionService::Service service;
+  auto server = grpc::ServerBuilder().RegisterService(&service).BuildAndStart();
+  const absl::Status status = Listener::Attach(server.get(), address).status();
+  server->Shutdown();
+  return status;
+}
+
+// A call that a client process makes, perhaps with wait-for-ready's patience.
+CallResult CallFrom(ChildProcess& client) {
+  ControlRequest request;
+  request.mutable_start_calls()->set_count(1);
+  request.mutable_start_calls()->set_timeout_ms(
+      absl::ToInt64Milliseconds(kPatience));
+  EXPECT_EQ(client.Command(request).code(), 0);
+  request.mutable_await_calls()->set_timeout_ms(
+      absl::ToInt64Milliseconds(kPatience));
+  const ControlReply reply = client.Command(request);
+  EXPECT_EQ(reply.results_size(), 1) << reply.message();
+  return reply.results_size() == 1 ? reply.results(0) : CallResult();
+}
+
+std::unique_ptr<TestServer> StartServerAt(const std::string& address) {
+  ServerConfig config;
+  config.add_addresses(address);
+  auto server = TestServer::Start(Transport::kShm, config);
+  EXPECT_TRUE(server.ok()) << server.status();
+  return *std::move(server);
+}
+
+// A server that shakes hands with one client by `options`, on a thread.
+class OneHandshake {
+ public:
+  OneHandshake(const std::string& name, LinkOptions options) {
+    auto listening = ListeningName::Acquire(name, 1);
+    EXPECT_TRUE(listening.ok()) << listening.status();
+    listening_ = *std::move(listening);
+    thread_ = std::thread([this, name, options] {
+      AwaitReadable(listening_->fd());
+      absl::StatusOr<UniqueFd> socket = Accept(listening_->fd());
+      ASSERT_TRUE(socket.ok()) << socket.status();
+      AwaitReadable(socket->get());
+      status_ = AnswerHello(*std::move(socket), name, options).status();
+    });
+  }
+
+  absl::Status Join() {
+    thread_.join();
+    return status_;
+  }
+
+ private:
+  static void AwaitReadable(int fd) {
+    pollfd waiting = {fd, POLLIN, 0};
+    poll(&waiting, 1, -1);
+  }
+
+  std::unique_ptr<ListeningName> listening_;
+  absl::Status status_;
+  std::thread thread_;
+};
+
+TEST(Failure, MalformedAddressIsInvalidArgument) {
+  for (const std::string& address : InvalidAddresses()) {
+    SCOPED_TRACE(address);
+    const grpc::Status call = CallUnary(CreateChannel(address));
+    EXPECT_THAT(call, HasCode(grpc::StatusCode::INVALID_ARGUMENT));
+    EXPECT_THAT(call.error_message(), HasSubstr("shm:"));
+    for (const absl::Status& status :
+         {TryListen(address), TryAttach(address)}) {
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+      EXPECT_THAT(std::string(status.message()), HasSubstr("shm:"));
+    }
+  }
+}
+
+TEST(Failure, MalformedAddressFailsStreamsAndWaitingCallsToo) {
+  ChannelPtr channel = CreateChannel("shm:a/b");
+  for (StubFlavour stub : kAllStubFlavours) {
+    for (CallKind kind : {UNARY, CLIENT_STREAM, SERVER_STREAM, BIDI}) {
+      auto context = NewContext();
+      // To wait would be in vain.
+      context->set_wait_for_ready(true);
+      auto call = StartCall(stub, kind, channel, context.get());
+      EchoReply reply;
+      EXPECT_FALSE(call->Read(&reply));
+      EXPECT_THAT(call->Finish(), HasCode(grpc::StatusCode::INVALID_ARGUMENT));
+    }
+  }
+}
+
+TEST(Failure, NobodyListeningIsUnavailable) {
+  const std::string address = NewAddress(Transport::kShm);
+  const absl::Time start = absl::Now();
+  const grpc::Status status = CallUnary(CreateChannel(address));
+  EXPECT_THAT(status, HasCode(grpc::StatusCode::UNAVAILABLE));
+  EXPECT_THAT(status.error_message(), HasSubstr(address));
+  EXPECT_LE(absl::Now() - start, absl::Seconds(5));
+}
+
+TEST(Failure, NameThatIsServedAlreadyExists) {
+  const std::string address = NewAddress(Transport::kShm);
+  auto first = StartServerAt(address);
+  for (const absl::Status& status : {TryListen(address), TryAttach(address)}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(address));
+  }
+  // In another process, too.
+  ServerConfig config;
+  config.add_addresses(address);
+  EXPECT_EQ(TestServer::Start(Transport::kShm, config).status().code(),
+            absl::StatusCode::kAlreadyExists);
+  // Whoever has it is not disturbed.
+  EXPECT_THAT(CallUnary(CreateChannel(address)), IsOk());
+  first->process()->Kill();
+  auto second = StartServerAt(address);
+  EXPECT_THAT(CallUnary(CreateChannel(address)), IsOk());
+}
+
+TEST(Failure, AnotherUserIsDenied) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const std::string address = NewAddress(Transport::kShm);
+  auto server = StartServerAt(address);
+  constexpr uint32_t kNobody = 65534;
+  ControlRequest become;
+  become.set_become_user(kNobody);
+
+  ChildProcess client("call_driver");
+  ASSERT_EQ(client.Command(become).code(), 0);
+  ControlRequest connect;
+  connect.set_connect(address);
+  ASSERT_EQ(client.Command(connect).code(), 0);
+  const CallResult result = CallFrom(client);
+  EXPECT_EQ(result.code(), grpc::StatusCode::PERMISSION_DENIED)
+      << result.message();
+  EXPECT_THAT(result.message(), HasSubstr("shm"));
+
+  EXPECT_THAT(CallUnary(CreateChannel(address)), IsOk());
+}
+
+TEST(Failure, OtherProtocolVersionIsAFailedPrecondition) {
+  const std::string address = NewAddress(Transport::kShm);
+  LinkOptions options;
+  options.protocol_version = kProtocolVersion + 41;
+  OneHandshake server(address.substr(4), options);
+  const grpc::Status status = CallUnary(CreateChannel(address));
+  EXPECT_THAT(status, HasCode(grpc::StatusCode::FAILED_PRECONDITION));
+  EXPECT_THAT(
+      status.error_message(),
+      AllOf(HasSubstr(address), HasSubstr(std::to_string(kProtocolVersion)),
+            HasSubstr(std::to_string(kProtocolVersion + 41))));
+  EXPECT_EQ(server.Join().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(Failure, ClientWithoutDescriptorsHasItsResourcesExhausted) {
+  const std::string address = NewAddress(Transport::kShm);
+  auto server = StartServerAt(address);
+  for (int spare : {0, 1, 2, 3}) {
+    ChildProcess client("call_driver");
+    ControlRequest request;
+    // A channel that cannot connect shows what each process makes once.
+    request.set_connect(NewAddress(Transport::kShm));
+    ASSERT_EQ(client.Command(request).code(), 0);
+    EXPECT_EQ(CallFrom(client).code(), grpc::StatusCode::UNAVAILABLE);
+    request.mutable_limit_resource()->set_spare(spare);
+    ASSERT_EQ(client.Command(request).code(), 0);
+    request.set_connect(address);
+    ASSERT_EQ(client.Command(request).code(), 0);
+    const CallResult result = CallFrom(client);
+    EXPECT_EQ(result.code(), grpc::StatusCode::RESOURCE_EXHAUSTED)
+        << spare << " descriptors left: " << result.message();
+    EXPECT_THAT(result.message(), HasSubstr("shm:"));
+  }
+  EXPECT_THAT(CallUnary(CreateChannel(address)), IsOk());
+}
+
+TEST(Failure, ServerWithoutDescriptorsSaysSo) {
+  for (int spare : {1, 2, 3}) {
+    const std::string address = NewAddress(Transport::kShm);
+    auto server = StartServerAt(address);
+    // Keeps its descriptors through the limitation.
+    ChannelPtr first = CreateChannel(address);
+    ASSERT_THAT(CallUnary(first), IsOk());
+    ControlRequest request;
+    request.mutable_limit_resource()->set_spare(spare);
+    ASSERT_EQ(server->Command(request).code(), 0);
+    const grpc::Status status = CallUnary(CreateChannel(address));
+    EXPECT_THAT(status, HasCode(grpc::StatusCode::RESOURCE_EXHAUSTED)) << spare;
+    EXPECT_THAT(status.error_message(), HasSubstr(address));
+    EXPECT_THAT(CallUnary(first), IsOk());
+  }
+}
+
+TEST(Failure, MemoryThatIsNotThereIsResourceExhausted) {
+  const std::string address = NewAddress(Transport::kShm);
+  auto server = StartServerAt(address);
+  ASSERT_THAT(CallUnary(CreateChannel(address)), IsOk());
+  ControlRequest request;
+  request.mutable_limit_resource()->set_address_space(true);
+  request.mutable_limit_resource()->set_spare(230 << 20);
+  ASSERT_EQ(server->Command(request).code(), 0);
+  // Two rings of this size, each mapped twice in a row, don't fit into that.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt("grpc_shm.ring_bytes", 64 << 20);
+  const grpc::Status status =
+      CallUnary(CreateChannel(address, nullptr, arguments));
+  EXPECT_THAT(status, HasCode(grpc::StatusCode::RESOURCE_EXHAUSTED));
+  EXPECT_THAT(status.error_message(), HasSubstr(address));
+  // Smaller ones do.
+  EXPECT_THAT(CallUnary(CreateChannel(address)), IsOk());
+}
+
+}  // namespace
+}  // namespace testing
+}  // namespace grpc_shm
