@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "tests/crash/client_process.h"
 #include "tests/integration/process_resources.h"
 #include "tests/integration/transport_test.h"
 
@@ -29,11 +30,7 @@ class ClientDeathTest : public TransportTest {
   }
 
   std::unique_ptr<ChildProcess> NewClient() {
-    auto client = std::make_unique<ChildProcess>("call_driver");
-    ControlRequest request;
-    request.set_connect(address_);
-    EXPECT_EQ(client->Command(request).code(), 0);
-    return client;
+    return NewClientProcess(address_);
   }
 
   static void Start(ChildProcess& client, CallKind kind, int count,

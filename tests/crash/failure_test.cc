@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "grpcpp/server_builder.h"
-#include "tests/integration/child_process.h"
+#include "tests/crash/client_process.h"
 #include "tests/integration/echo.grpc.pb.h"
 #include "tests/integration/transport_test.h"
 #include "transport/channel.h"
@@ -55,28 +55,6 @@ absl::Status TryAttach(const std::string& address) {
   const absl::Status status = Listener::Attach(server.get(), address).status();
   server->Shutdown();
   return status;
-}
-
-// A call that a client process makes, perhaps with wait-for-ready's patience.
-CallResult CallFrom(ChildProcess& client) {
-  ControlRequest request;
-  request.mutable_start_calls()->set_count(1);
-  request.mutable_start_calls()->set_timeout_ms(
-      absl::ToInt64Milliseconds(kPatience));
-  EXPECT_EQ(client.Command(request).code(), 0);
-  request.mutable_await_calls()->set_timeout_ms(
-      absl::ToInt64Milliseconds(kPatience));
-  const ControlReply reply = client.Command(request);
-  EXPECT_EQ(reply.results_size(), 1) << reply.message();
-  return reply.results_size() == 1 ? reply.results(0) : CallResult();
-}
-
-std::unique_ptr<TestServer> StartServerAt(const std::string& address) {
-  ServerConfig config;
-  config.add_addresses(address);
-  auto server = TestServer::Start(Transport::kShm, config);
-  EXPECT_TRUE(server.ok()) << server.status();
-  return *std::move(server);
 }
 
 // A server that shakes hands with one client by `options`, on a thread.
@@ -178,9 +156,7 @@ TEST(Failure, AnotherUserIsDenied) {
 
   ChildProcess client("call_driver");
   ASSERT_EQ(client.Command(become).code(), 0);
-  ControlRequest connect;
-  connect.set_connect(address);
-  ASSERT_EQ(client.Command(connect).code(), 0);
+  Connect(client, address);
   const CallResult result = CallFrom(client);
   EXPECT_EQ(result.code(), grpc::StatusCode::PERMISSION_DENIED)
       << result.message();
@@ -201,64 +177,6 @@ TEST(Failure, OtherProtocolVersionIsAFailedPrecondition) {
       AllOf(HasSubstr(address), HasSubstr(std::to_string(kProtocolVersion)),
             HasSubstr(std::to_string(kProtocolVersion + 41))));
   EXPECT_EQ(server.Join().code(), absl::StatusCode::kFailedPrecondition);
-}
-
-TEST(Failure, ClientWithoutDescriptorsHasItsResourcesExhausted) {
-  const std::string address = NewAddress(Transport::kShm);
-  auto server = StartServerAt(address);
-  for (int spare : {0, 1, 2, 3}) {
-    ChildProcess client("call_driver");
-    ControlRequest request;
-    // A channel that cannot connect shows what each process makes once.
-    request.set_connect(NewAddress(Transport::kShm));
-    ASSERT_EQ(client.Command(request).code(), 0);
-    EXPECT_EQ(CallFrom(client).code(), grpc::StatusCode::UNAVAILABLE);
-    request.mutable_limit_resource()->set_spare(spare);
-    ASSERT_EQ(client.Command(request).code(), 0);
-    request.set_connect(address);
-    ASSERT_EQ(client.Command(request).code(), 0);
-    const CallResult result = CallFrom(client);
-    EXPECT_EQ(result.code(), grpc::StatusCode::RESOURCE_EXHAUSTED)
-        << spare << " descriptors left: " << result.message();
-    EXPECT_THAT(result.message(), HasSubstr("shm:"));
-  }
-  EXPECT_THAT(CallUnary(CreateChannel(address)), IsOk());
-}
-
-TEST(Failure, ServerWithoutDescriptorsSaysSo) {
-  for (int spare : {1, 2, 3}) {
-    const std::string address = NewAddress(Transport::kShm);
-    auto server = StartServerAt(address);
-    // Keeps its descriptors through the limitation.
-    ChannelPtr first = CreateChannel(address);
-    ASSERT_THAT(CallUnary(first), IsOk());
-    ControlRequest request;
-    request.mutable_limit_resource()->set_spare(spare);
-    ASSERT_EQ(server->Command(request).code(), 0);
-    const grpc::Status status = CallUnary(CreateChannel(address));
-    EXPECT_THAT(status, HasCode(grpc::StatusCode::RESOURCE_EXHAUSTED)) << spare;
-    EXPECT_THAT(status.error_message(), HasSubstr(address));
-    EXPECT_THAT(CallUnary(first), IsOk());
-  }
-}
-
-TEST(Failure, MemoryThatIsNotThereIsResourceExhausted) {
-  const std::string address = NewAddress(Transport::kShm);
-  auto server = StartServerAt(address);
-  ASSERT_THAT(CallUnary(CreateChannel(address)), IsOk());
-  ControlRequest request;
-  request.mutable_limit_resource()->set_address_space(true);
-  request.mutable_limit_resource()->set_spare(230 << 20);
-  ASSERT_EQ(server->Command(request).code(), 0);
-  // Two rings of this size, each mapped twice in a row, don't fit into that.
-  grpc::ChannelArguments arguments;
-  arguments.SetInt("grpc_shm.ring_bytes", 64 << 20);
-  const grpc::Status status =
-      CallUnary(CreateChannel(address, nullptr, arguments));
-  EXPECT_THAT(status, HasCode(grpc::StatusCode::RESOURCE_EXHAUSTED));
-  EXPECT_THAT(status.error_message(), HasSubstr(address));
-  // Smaller ones do.
-  EXPECT_THAT(CallUnary(CreateChannel(address)), IsOk());
 }
 
 }  // namespace

@@ -7,10 +7,9 @@
 
 #include <thread>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/crash/client_process.h"
 #include "tests/integration/payload.h"
-#include "tests/integration/process_resources.h"
 #include "tests/integration/transport_test.h"
 
 namespace grpc_shm {
@@ -176,10 +175,8 @@ TEST_P(StoppedPeerTest, ServerCanBeCancelledAndAbandoned) {
 }
 
 TEST_P(StoppedPeerTest, ClientLetsItsServerServeOthers) {
-  ChildProcess client("call_driver");
+  auto client = NewClientProcess(config_.addresses(0));
   ControlRequest request;
-  request.set_connect(config_.addresses(0));
-  ASSERT_EQ(client.Command(request).code(), 0);
   StartCalls& start = *request.mutable_start_calls();
   start.set_count(3);
   start.set_kind(SERVER_STREAM);
@@ -187,14 +184,14 @@ TEST_P(StoppedPeerTest, ClientLetsItsServerServeOthers) {
   *script.add_steps() = WriteUntilFailure(50000);
   script.set_key("flood");
   start.set_script(script.SerializeAsString());
-  ASSERT_EQ(client.Command(request).code(), 0);
+  ASSERT_EQ(client->Command(request).code(), 0);
   ASSERT_NE(server().AwaitEvent("flood", "written", 3), 0);
-  client.Stop();
+  client->Stop();
   for (int i = 0; i < 20; ++i) EXPECT_THAT(CallUnary(channel_), IsOk());
   // Its calls are still there.
   EXPECT_EQ(server().CountEvents("flood", "finished"), 0);
   const int64_t written = server().CountEvents("flood", "written");
-  client.Signal(SIGCONT);
+  client->Signal(SIGCONT);
   EXPECT_NE(server().AwaitEvent("flood", "written", written + 100), 0);
 }
 
