@@ -18,6 +18,7 @@
 #include "transport/channel.h"
 #include "transport/link/handshake.h"
 #include "transport/link/listening_name.h"
+#include "transport/options.h"
 #include "transport/server.h"
 
 namespace grpc_shm {
@@ -160,9 +161,35 @@ TEST(Failure, AnotherUserIsDenied) {
   const CallResult result = CallFrom(client);
   EXPECT_EQ(result.code(), grpc::StatusCode::PERMISSION_DENIED)
       << result.message();
-  EXPECT_THAT(result.message(), HasSubstr("shm"));
+  EXPECT_THAT(result.message(), HasSubstr(address));
+
+  ChildProcess stranger("echo_server");
+  ASSERT_EQ(stranger.Command(become).code(), 0);
+  ControlRequest start;
+  start.mutable_start()->add_addresses(NewAddress(Transport::kShm));
+  const ControlReply refused = stranger.Command(start);
+  EXPECT_EQ(refused.code(),
+            static_cast<int>(absl::StatusCode::kPermissionDenied))
+      << refused.message();
+  EXPECT_THAT(refused.message(), HasSubstr(start.start().addresses(0)));
 
   EXPECT_THAT(CallUnary(CreateChannel(address)), IsOk());
+}
+
+// Somebody who has the name, and never says a word.
+TEST(Failure, ServerThatDoesNotShakeHandsIsUnavailableInTime) {
+  const std::string address = NewAddress(Transport::kShm);
+  auto mute = ListeningName::Acquire(address.substr(4), 1);
+  ASSERT_TRUE(mute.ok()) << mute.status();
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(kHandshakeTimeoutMsArg, 100);
+  const absl::Time start = absl::Now();
+  const grpc::Status status =
+      CallUnary(CreateChannel(address, nullptr, arguments));
+  EXPECT_THAT(status, HasCode(grpc::StatusCode::UNAVAILABLE));
+  EXPECT_THAT(status.error_message(), HasSubstr(address));
+  EXPECT_GE(absl::Now() - start, absl::Milliseconds(100));
+  EXPECT_LE(absl::Now() - start, absl::Seconds(4));  // the default is 5 s
 }
 
 TEST(Failure, OtherProtocolVersionIsAFailedPrecondition) {

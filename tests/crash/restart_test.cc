@@ -146,6 +146,18 @@ TEST_P(StoppedPeerTest, ServerLetsCallsWaitForTheirDeadline) {
   EXPECT_THAT(CallUnary(channel_), IsOk());
 }
 
+TEST_P(StoppedPeerTest, ServerLetsNewChannelsWait) {
+  server().process()->Stop();
+  ChannelPtr channel = NewChannel();
+  EXPECT_THAT(CallUnary(channel, NewContext(absl::Milliseconds(300)).get()),
+              HasCode(grpc::StatusCode::DEADLINE_EXCEEDED));
+  auto context = NewContext();
+  context->set_wait_for_ready(true);
+  auto call = StartCall(StubFlavour::kCallback, UNARY, channel, context.get());
+  server().process()->Signal(SIGCONT);
+  EXPECT_THAT(call->Finish(), IsOk());
+}
+
 TEST_P(StoppedPeerTest, ServerGoesOnWhereItWas) {
   auto context = NewContext();
   auto stream =

@@ -4,8 +4,6 @@
 // The client process of the tests in which a client dies or lacks something:
 // see control.proto.
 
-#include <unistd.h>
-
 #include <memory>
 #include <string>
 
@@ -44,11 +42,7 @@ class CallDriver {
       case ControlRequest::kLimitResource:
         return ApplyLimit(request.limit_resource());
       case ControlRequest::kBecomeUser:
-        if (setgid(request.become_user()) != 0 ||
-            setuid(request.become_user()) != 0) {
-          reply.set_code(static_cast<int>(absl::StatusCode::kPermissionDenied));
-        }
-        break;
+        return BecomeUser(request.become_user());
       default:
         reply.set_code(static_cast<int>(absl::StatusCode::kInvalidArgument));
     }

@@ -99,5 +99,14 @@ ControlReply ApplyLimit(const LimitResource& limit) {
   return reply;
 }
 
+ControlReply BecomeUser(uint32_t user) {
+  ControlReply reply;
+  if (setgid(user) != 0 || setuid(user) != 0) {
+    reply.set_code(static_cast<int>(absl::StatusCode::kPermissionDenied));
+    reply.set_message("setuid");
+  }
+  return reply;
+}
+
 }  // namespace testing
 }  // namespace grpc_shm

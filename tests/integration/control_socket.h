@@ -41,6 +41,9 @@ int ServeControl(
 // Lowers a resource limit of this process, to make it run out of something.
 ControlReply ApplyLimit(const LimitResource& limit);
 
+// setuid, for good.
+ControlReply BecomeUser(uint32_t user);
+
 }  // namespace testing
 }  // namespace grpc_shm
 

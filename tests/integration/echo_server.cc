@@ -22,6 +22,8 @@ int Main() {
     switch (request.command_case()) {
       case ControlRequest::kLimitResource:
         return ApplyLimit(request.limit_resource());
+      case ControlRequest::kBecomeUser:
+        return BecomeUser(request.become_user());
       case ControlRequest::kStart: {
         absl::StatusOr<std::unique_ptr<ServerHost>> started =
             ServerHost::Start(request.start());

@@ -3,6 +3,10 @@
 
 // What only our factory and builder do.
 
+#include <fcntl.h>
+
+#include <set>
+
 #include "absl/time/clock.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -73,6 +77,36 @@ TEST(ShmChannel, MayLeadToItsOwnProcess) {
   auto server = builder.BuildAndStart();
   ASSERT_NE(server, nullptr);
   ExpectAdds(CreateChannel(address));
+  server->Shutdown();
+}
+
+// A program that a client or a server starts must not inherit a link: it would
+// keep it alive after its owner's death.
+TEST(ShmChannel, ClosesItsDescriptorsOnExec) {
+  const auto descriptors = [] {
+    std::set<int> open;
+    for (int fd = 0; fd < 1024; ++fd) {
+      if (fcntl(fd, F_GETFD) >= 0) open.insert(fd);
+    }
+    return open;
+  };
+  Addition addition;
+  const std::set<int> before = descriptors();
+  const std::string address = NewAddress(Transport::kShm);
+  ServerBuilder builder;
+  builder.Listen(address).RegisterService(&addition);
+  auto server = builder.BuildAndStart();
+  ASSERT_NE(server, nullptr);
+  ChannelPtr channel = CreateChannel(address);
+  ExpectAdds(channel);
+  int ours = 0;
+  for (int fd : descriptors()) {
+    if (before.count(fd) > 0) continue;
+    ++ours;
+    EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC) << fd;
+  }
+  // At the very least each side's end of the control socket.
+  EXPECT_GE(ours, 2);
   server->Shutdown();
 }
 
