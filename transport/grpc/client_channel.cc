@@ -25,6 +25,22 @@ namespace {
 constexpr absl::Duration kWatchedBackoff = absl::Seconds(1);
 constexpr absl::Duration kUnwatchedBackoff = absl::Milliseconds(20);
 
+// When to look again for the socket of a server that seems to be dead, and when
+// no more.
+constexpr absl::Duration kFirstLookAgain = absl::Milliseconds(5);
+constexpr absl::Duration kLastLookAgain = absl::Milliseconds(500);
+
+// A server that was killed leaves its socket behind, for nobody. The kernel
+// takes its lock from it some time after its link, and tells of the latter
+// only.
+void RemoveSocketOfDeadServer(const std::string& name,
+                              absl::Duration look_again) {
+  if (ListeningName::RemoveStale(name) || look_again > kLastLookAgain) return;
+  Reactor::Get().After(look_again, [name, look_again] {
+    RemoveSocketOfDeadServer(name, 4 * look_again);
+  });
+}
+
 }  // namespace
 
 std::shared_ptr<ClientChannel> ClientChannel::Create(const std::string& target,
@@ -175,8 +191,7 @@ void ClientChannel::OnClosed(Session* session, const absl::Status& /*status*/) {
     session_ = nullptr;
     Lost(&effects);
   }
-  // A server that was killed has left its socket behind, for nobody.
-  ListeningName::RemoveStale(name_);
+  RemoveSocketOfDeadServer(name_, kFirstLookAgain);
   Perform(std::move(effects));
 }
 

@@ -83,15 +83,16 @@ absl::StatusOr<std::unique_ptr<ListeningName>> ListeningName::Acquire(
       *std::move(lock), *std::move(path), *std::move(socket)));
 }
 
-void ListeningName::RemoveStale(const std::string& name) {
+bool ListeningName::RemoveStale(const std::string& name) {
   absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open();
-  if (!rendezvous.ok()) return;
+  if (!rendezvous.ok()) return false;
   absl::StatusOr<std::string> path = rendezvous->SocketPath(name);
-  if (!path.ok()) return;
+  if (!path.ok()) return false;
   absl::StatusOr<NameLock> lock = NameLock::ToClean(rendezvous->LockPath(name));
-  if (!lock.ok()) return;
+  if (!lock.ok()) return false;
   unlink(path->c_str());
   unlink(rendezvous->NewSocketPath(name).c_str());
+  return true;
 }
 
 ListeningName::ListeningName(NameLock lock, std::string socket_path,

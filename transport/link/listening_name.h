@@ -34,9 +34,10 @@ class ListeningName {
   static absl::StatusOr<std::unique_ptr<ListeningName>> Acquire(
       const std::string& name, int backlog);
 
-  // Removes the socket file that a dead server of `name` left behind, if so. A
-  // client calls it when it finds nobody listening.
-  static void RemoveStale(const std::string& name);
+  // Removes the socket file that a dead server of `name` left behind, if so;
+  // false if somebody has the name. A client calls it when it finds nobody
+  // listening.
+  static bool RemoveStale(const std::string& name);
 
   // Removes the socket file and frees the name. The lock file stays.
   ~ListeningName();
