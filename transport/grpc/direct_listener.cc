@@ -134,7 +134,10 @@ void DirectListener::AcceptOne(UniqueFd socket) {
       socket.get(), EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, [weak, id](uint32_t) {
         if (const auto self = weak.lock()) self->OnHello(id);
       });
-  if (!source.ok()) return;  // the client sees its socket close
+  if (!source.ok()) {
+    Refuse(socket, source.status(), link_options_);
+    return;
+  }
   const Reactor::TimerId timer =
       Reactor::Get().After(options_.handshake_timeout, [weak, id] {
         if (const auto self = weak.lock()) self->OnHandshakeTimeout(id);

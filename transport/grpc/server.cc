@@ -3,6 +3,9 @@
 
 #include "transport/server.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "transport/grpc/convert.h"
 #include "transport/grpc/direct_listener.h"
 
@@ -47,7 +50,8 @@ void Server::ShutdownUntil(absl::Time deadline) {
   for (const auto& listener : listeners_) listener->Shutdown(deadline);
   // The sockets of gRPC's own are closed only now: its server would end our
   // calls as soon as its shutdown begins.
-  server_->Shutdown(absl::ToChronoTime(deadline));
+  // It takes a time before the epoch for one that never comes.
+  server_->Shutdown(absl::ToChronoTime(std::max(deadline, absl::UnixEpoch())));
 }
 
 void Server::Wait() { server_->Wait(); }
