@@ -53,13 +53,14 @@ TEST(ShmChannel, HandsEveryOtherTargetToGrpc) {
   int port = 0;
   const std::string socket = NewAddress(Transport::kUnix);
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("localhost:0", grpc::InsecureServerCredentials(),
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
                            &port);
   builder.AddListeningPort(socket, grpc::InsecureServerCredentials());
   builder.RegisterService(&addition);
   auto server = builder.BuildAndStart();
   ASSERT_NE(server, nullptr);
-  const std::string tcp = "localhost:" + std::to_string(port);
+  // By number: a bare system knows no "localhost".
+  const std::string tcp = "127.0.0.1:" + std::to_string(port);
   for (const std::string& target : {socket, tcp, "dns:///" + tcp,
                                     "ipv4:127.0.0.1:" + std::to_string(port)}) {
     SCOPED_TRACE(target);
