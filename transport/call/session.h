@@ -12,6 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -152,6 +153,9 @@ class Session : public std::enable_shared_from_this<Session> {
               Notifications* notifications) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::shared_ptr<Call>> Find(uint64_t id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Update(uint64_t id,
+                      absl::FunctionRef<absl::Status(Call*)> update)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
   void Deliver(Call* call, Received item, uint32_t owed,
                Notifications* notifications) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

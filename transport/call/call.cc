@@ -1,0 +1,93 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "transport/call/call.h"
+
+#include <string>
+#include <utility>
+
+#include "transport/call/session.h"
+#include "transport/call/session_internal.h"
+
+namespace grpc_shm {
+
+void Call::SendInitialMetadata(const wire::InitialMetadata& metadata) {
+  std::string payload = metadata.SerializeAsString();
+  if (payload.size() > session_->max_payload_) {
+    SendTrailers(
+        TrailersOf(TooMuchMetadata(payload.size(), session_->max_payload_)));
+    return;
+  }
+  absl::MutexLock lock(&session_->mu_);
+  if (over_) return;
+  session_->QueueFrame(this, FrameType::kInitialMetadata, std::move(payload));
+}
+
+void Call::SendMessage(OutgoingMessage message) {
+  absl::MutexLock lock(&session_->mu_);
+  if (over_) return;
+  outgoing_.push_back({FrameType::kMessage, std::move(message)});
+  session_->Schedule(this);
+}
+
+void Call::SendHalfClose() {
+  absl::MutexLock lock(&session_->mu_);
+  if (over_) return;
+  session_->QueueFrame(this, FrameType::kHalfClose, std::string());
+}
+
+void Call::SendTrailers(const wire::Trailers& trailers) {
+  std::string payload = trailers.SerializeAsString();
+  if (payload.size() > session_->max_payload_) {
+    payload =
+        TrailersOf(TooMuchMetadata(payload.size(), session_->max_payload_))
+            .SerializeAsString();
+  }
+  absl::MutexLock lock(&session_->mu_);
+  if (over_) return;
+  session_->QueueFrame(this, FrameType::kTrailers, std::move(payload));
+}
+
+void Call::Cancel() {
+  Session::Notifications
+      notifications;  // drops the handler, after the lock is released
+  {
+    absl::MutexLock lock(&session_->mu_);
+    if (over_) return;
+    session_->End(this, &notifications);
+    if (opened_) {
+      cancelled_ = true;
+      session_->Schedule(this);
+    }
+  }
+  Flush();
+}
+
+void Call::Flush() { session_->Flush(); }
+
+absl::optional<Received> Call::Take() {
+  absl::MutexLock lock(&session_->mu_);
+  if (incoming_.empty()) return absl::nullopt;
+  IncomingItem next = std::move(incoming_.front());
+  incoming_.pop_front();
+  if (absl::holds_alternative<ReceivedMessage>(next.item))
+    taken_owed_.push_back(next.owed);
+  return std::move(next.item);
+}
+
+void Call::MessageConsumed() {
+  bool flush;
+  {
+    absl::MutexLock lock(&session_->mu_);
+    if (over_) return;
+    --backlog_;
+    uint32_t credit = taken_owed_.front();
+    taken_owed_.pop_front();
+    if (backlog_ == 0) credit += std::exchange(assembly_owed_, 0);
+    session_->AddCredit(this, credit);
+    flush = scheduled_;
+  }
+  if (flush) Flush();
+}
+
+}  // namespace grpc_shm

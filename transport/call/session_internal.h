@@ -1,0 +1,87 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef GRPC_SHM_TRANSPORT_CALL_SESSION_INTERNAL_H_
+#define GRPC_SHM_TRANSPORT_CALL_SESSION_INTERNAL_H_
+
+// What the parts of the session's implementation share.
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/optional.h"
+#include "proto/wire.pb.h"
+#include "transport/call/call.h"
+#include "transport/call/session.h"
+
+namespace grpc_shm {
+
+// How much is read before its space goes back, and written before it is
+// published, within a batch: often enough for both sides to work at the same
+// time.
+inline constexpr size_t kStrideBytes = 32 * 1024;
+
+// How a call ends that the server refuses.
+wire::Trailers TrailersOf(const absl::Status& status);
+
+// Of a call's metadata that fits into no frame.
+absl::Status TooMuchMetadata(size_t bytes, size_t limit);
+
+// What handlers are to be told once the locks are released, in the order in
+// which it is told.
+struct Session::Notifications {
+  std::vector<std::pair<std::shared_ptr<Call>, wire::CallStart>> started;
+  std::vector<std::shared_ptr<CallHandler>> readable;
+  std::vector<std::shared_ptr<CallHandler>> sent;
+  std::vector<std::pair<std::shared_ptr<CallHandler>, absl::Status>> aborted;
+  bool go_away = false;
+  std::vector<std::shared_ptr<CallHandler>>
+      ended;  // only to be destroyed without a lock
+
+  void Abort(Call* call, const absl::Status& status) {
+    if (call->handler_ == nullptr) {
+      call->aborted_ = status;  // told when its handler is there
+    } else {
+      aborted.emplace_back(call->handler_, status);
+    }
+  }
+
+  void Run(Session* session) {
+    if (!started.empty() || go_away) {
+      const std::shared_ptr<SessionHandler> handler = session->handler_.lock();
+      for (auto& [call, start] : started)
+        Serve(session, handler.get(), call, start);
+      if (go_away && handler != nullptr) handler->OnGoAway(session);
+    }
+    for (const auto& handler : readable) handler->OnReadable();
+    for (const auto& handler : sent) handler->OnSent();
+    for (const auto& [handler, status] : aborted) handler->OnAborted(status);
+  }
+
+  static void Serve(Session* session, SessionHandler* handler,
+                    const std::shared_ptr<Call>& call,
+                    const wire::CallStart& start) {
+    if (handler == nullptr) return;
+    const std::shared_ptr<CallHandler> call_handler =
+        handler->OnCall(call, start);
+    absl::optional<absl::Status> aborted;
+    {
+      absl::MutexLock lock(&session->mu_);
+      if (!call->over_) call->handler_ = call_handler;
+      aborted = call->aborted_;
+    }
+    if (aborted.has_value()) {
+      call_handler->OnAborted(*aborted);
+    } else {
+      call_handler->OnReadable();
+    }
+  }
+};
+
+}  // namespace grpc_shm
+
+#endif  // GRPC_SHM_TRANSPORT_CALL_SESSION_INTERNAL_H_

@@ -1,0 +1,408 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// How a session reads: doorbells, batches, and what each frame means.
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "absl/strings/str_cat.h"
+#include "transport/call/session.h"
+#include "transport/call/session_internal.h"
+
+namespace grpc_shm {
+namespace {
+
+// One turn of reading: long enough to share its costs among many frames, short
+// enough for handlers and other links.
+constexpr int kBatchFrames = 64;
+constexpr size_t kBatchBytes = 256 * 1024;
+
+absl::Status ProtocolError(absl::string_view what) {
+  return absl::InvalidArgumentError(what);
+}
+
+template <typename Message>
+absl::Status Parse(const RecordHeader& header, const std::byte* payload,
+                   Message* message) {
+  // From a private copy: the peer can still write what the ring holds.
+  const std::string copy(reinterpret_cast<const char*>(payload), header.length);
+  if (!message->ParseFromString(copy))
+    return ProtocolError("a frame's payload can't be parsed");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void Session::OnDoorbell() {
+  Drain();
+  Flush();  // the doorbell also tells of space in the ring
+  // The thread that makes a client's only call waits awake itself: it would
+  // have to be woken otherwise.
+  while ((is_server() || calls() > 1) && Spin()) {
+  }
+}
+
+void Session::OnControl(uint32_t /*epoll_events*/) {
+  bool broken;
+  {
+    absl::MutexLock lock(&mu_);
+    if (link_ == nullptr) return;
+    char byte;
+    const ssize_t bytes =
+        recv(link_->control_fd(), &byte, sizeof(byte), MSG_DONTWAIT);
+    if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    broken = bytes > 0;
+  }
+  if (!broken) {
+    // What a peer published before it died counts. A ring is at most this many
+    // batches.
+    for (size_t batch = 0;
+         batch <= 2 * max_payload_ / sizeof(RecordHeader) / kBatchFrames;
+         ++batch) {
+      Notifications notifications;
+      bool drained;
+      {
+        absl::MutexLock lock(&read_mu_);
+        drained = ReadBatch(&notifications);
+      }
+      notifications.Run(this);
+      if (drained) break;
+    }
+  }
+  Close(absl::UnavailableError(
+      broken ? absl::StrCat(options_.address, ": the peer (pid ", peer_.pid,
+                            ") broke the link protocol")
+             : absl::StrCat(options_.address, ": the peer (pid ", peer_.pid,
+                            ") exited or closed the link")));
+}
+
+void Session::Drain() {
+  Notifications notifications;
+  bool drained;
+  {
+    absl::MutexLock lock(&read_mu_);
+    drained = ReadBatch(&notifications);
+  }
+  // Before the handlers run: they may take long.
+  if (!drained) DrainLater();
+  notifications.Run(this);
+}
+
+// Another turn, after other links had theirs.
+void Session::DrainLater() {
+  Reactor::Get().Post([weak = weak_from_this()] {
+    if (const std::shared_ptr<Session> self = weak.lock()) self->OnDoorbell();
+  });
+}
+
+bool Session::Spin() {
+  if (!spinner_.WorthIt() || !read_mu_.TryLock()) return false;
+  Notifications notifications;
+  bool drained = true;
+  bool found = false;
+  if (link_ != nullptr) {
+    RingConsumer& ring = link_->consumer();
+    ring.Disarm();
+    found = spinner_.Wait([&ring] {
+      RecordHeader header;
+      const std::byte* payload;
+      return ring.Peek(&header, &payload) != RingConsumer::Next::kEmpty;
+    });
+    drained = ReadBatch(&notifications);
+  }
+  read_mu_.Unlock();
+  if (!drained) DrainLater();
+  // Also if nothing was found in time: it may have come just then.
+  Flush();
+  notifications.Run(this);
+  return found;
+}
+
+// Returns whether the ring is drained, with the doorbell armed, or can't be
+// read any more.
+bool Session::ReadBatch(Notifications* notifications) {
+  if (link_ == nullptr || broken_) return true;
+  RingConsumer& ring = link_->consumer();
+  ring.Disarm();
+  size_t bytes = 0;
+  size_t unreleased = 0;
+  absl::Status status;
+  const auto release = [&] {
+    unreleased = 0;
+    ring.Release();
+    if (ring.TakeProducerWakeup()) link_->RingDoorbell();
+  };
+  for (int frames = 0; frames < kBatchFrames && bytes < kBatchBytes;) {
+    RecordHeader header;
+    const std::byte* payload;
+    const RingConsumer::Next next = ring.Peek(&header, &payload);
+    if (next == RingConsumer::Next::kEmpty) break;
+    if (next == RingConsumer::Next::kBroken) {
+      status =
+          ProtocolError("the ring's index or a record's length is impossible");
+      break;
+    }
+    status = HandleFrame(header, payload, notifications);
+    if (!status.ok()) break;
+    ring.Pop();
+    ++frames;
+    bytes += header.length;
+    unreleased += header.length + sizeof(header);
+    if (unreleased >= kStrideBytes) release();
+  }
+  if (!status.ok()) {
+    broken_ = true;
+    Reactor::Get().Post(
+        [weak = weak_from_this(),
+         error = absl::UnavailableError(
+             absl::StrCat(options_.address, ": the peer (pid ", peer_.pid,
+                          ") broke the link protocol: ", status.message()))] {
+          if (const std::shared_ptr<Session> self = weak.lock())
+            self->Close(error);
+        });
+    return true;
+  }
+  if (unreleased > 0) release();
+  return ring.Arm();
+}
+
+absl::Status Session::HandleFrame(const RecordHeader& header,
+                                  const std::byte* payload,
+                                  Notifications* notifications) {
+  const auto type = static_cast<FrameType>(header.type);
+  if (type != FrameType::kMessage && header.flags != 0)
+    return ProtocolError("a frame has unknown flags");
+  switch (type) {
+    case FrameType::kCall:
+      if (!is_server()) break;
+      return HandleCall(header, payload, notifications);
+
+    case FrameType::kMessage:
+      return HandleMessage(header, payload, notifications);
+
+    case FrameType::kCredit:
+      return HandleCredit(header, payload);
+
+    case FrameType::kInitialMetadata: {
+      if (is_server()) break;
+      wire::InitialMetadata metadata;
+      absl::Status status = Parse(header, payload, &metadata);
+      if (!status.ok()) return status;
+      return Update(header.call_id, [&](Call* call) {
+        Deliver(call, std::move(metadata), 0, notifications);
+        return absl::OkStatus();
+      });
+    }
+
+    case FrameType::kTrailers: {
+      if (is_server()) break;
+      wire::Trailers trailers;
+      absl::Status status = Parse(header, payload, &trailers);
+      if (!status.ok()) return status;
+      return Update(header.call_id, [&](Call* call) {
+        Deliver(call, std::move(trailers), 0, notifications);
+        End(call, notifications);
+        return absl::OkStatus();
+      });
+    }
+
+    case FrameType::kHalfClose: {
+      if (!is_server()) break;
+      return Update(header.call_id, [&](Call* call) {
+        Deliver(call, HalfClose{}, 0, notifications);
+        return absl::OkStatus();
+      });
+    }
+
+    case FrameType::kCancel: {
+      if (!is_server()) break;
+      return Update(header.call_id, [&](Call* call) {
+        notifications->Abort(
+            call, absl::CancelledError("the client cancelled the call"));
+        End(call, notifications);
+        return absl::OkStatus();
+      });
+    }
+
+    case FrameType::kGoAway: {
+      if (is_server()) break;
+      wire::GoAway go_away;
+      absl::Status status = Parse(header, payload, &go_away);
+      if (!status.ok()) return status;
+      absl::MutexLock lock(&mu_);
+      refusing_ = true;
+      notifications->go_away = true;
+      return absl::OkStatus();
+    }
+  }
+  return ProtocolError(
+      absl::StrCat("a frame of type ", header.type, " is not for the ",
+                   is_server() ? "server" : "client", " to receive"));
+}
+
+absl::Status Session::HandleCall(const RecordHeader& header,
+                                 const std::byte* payload,
+                                 Notifications* notifications) {
+  wire::CallStart start;
+  absl::Status status = Parse(header, payload, &start);
+  if (!status.ok()) return status;
+  absl::MutexLock lock(&mu_);
+  if (header.call_id <= last_call_id_)
+    return ProtocolError("a call's number was used before");
+  last_call_id_ = header.call_id;
+  std::shared_ptr<Call> call(
+      new Call(shared_from_this(), header.call_id, window_, nullptr));
+  if (refusing_) {
+    Refuse(call,
+           absl::UnavailableError(
+               absl::StrCat(options_.address, ": the server is shutting down")),
+           notifications);
+  } else if (calls_.size() >= options_.max_calls) {
+    Refuse(call,
+           absl::ResourceExhaustedError(
+               absl::StrCat(options_.address, ": the link has its limit of ",
+                            options_.max_calls, " open calls")),
+           notifications);
+  } else {
+    calls_.emplace(call->id_, call);
+    notifications->started.emplace_back(std::move(call), std::move(start));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Session::HandleMessage(const RecordHeader& header,
+                                    const std::byte* payload,
+                                    Notifications* notifications) {
+  const bool begin = (header.flags & kMessageBegin) != 0;
+  const bool end = (header.flags & kMessageEnd) != 0;
+  if ((header.flags & ~(kMessageBegin | kMessageEnd)) != 0)
+    return ProtocolError("a message frame has unknown flags");
+  uint64_t total = header.length;
+  size_t bytes = header.length;
+  if (begin && !end) {
+    if (bytes <= kMessageLengthBytes)
+      return ProtocolError("a message's first frame is too short");
+    std::memcpy(&total, payload, kMessageLengthBytes);
+    payload += kMessageLengthBytes;
+    bytes -= kMessageLengthBytes;
+    if (total <= bytes)
+      return ProtocolError("a message is shorter than its first frame");
+  }
+
+  std::shared_ptr<Call> call;
+  {
+    absl::MutexLock lock(&mu_);
+    absl::StatusOr<std::shared_ptr<Call>> found = Find(header.call_id);
+    if (!found.ok()) return found.status();
+    call = *std::move(found);
+    if (call == nullptr) return absl::OkStatus();
+    const uint64_t charge = uint64_t{bytes} + kFrameCharge;
+    if (charge > call->receive_window_)
+      return ProtocolError("a call's window is exceeded");
+    if (begin == call->assembling_)
+      return ProtocolError("a message's frames are out of order");
+    call->receive_window_ -= charge;
+
+    const int64_t limit = options_.max_receive_message_bytes;
+    if (begin && limit >= 0 && total > static_cast<uint64_t>(limit)) {
+      // The words are gRPC's own.
+      Refuse(call,
+             absl::ResourceExhaustedError(
+                 absl::StrCat("Received message larger than max (", total,
+                              " vs. ", limit, ")")),
+             notifications);
+      return absl::OkStatus();
+    }
+    if (begin) {
+      call->assembly_ = ReceivedMessage::Allocate(total);
+      call->assembled_ = 0;
+      call->assembling_ = true;
+      if (call->assembly_.data() == nullptr) {
+        Refuse(call,
+               absl::ResourceExhaustedError(absl::StrCat(
+                   "no memory for a message of ", total, " bytes")),
+               notifications);
+        return absl::OkStatus();
+      }
+    }
+    // The message that the application gets next is paid for as it arrives, so
+    // that it can be larger than the window; what comes behind it stays within
+    // the window.
+    if (call->backlog_ == 0) {
+      AddCredit(call.get(), charge);
+    } else {
+      call->assembly_owed_ += charge;
+    }
+  }
+
+  if (bytes > call->assembly_.size() - call->assembled_)
+    return ProtocolError("a message is longer than announced");
+  std::memcpy(call->assembly_.data() + call->assembled_, payload, bytes);
+  call->assembled_ += bytes;
+  if (!end) return absl::OkStatus();
+
+  if (call->assembled_ != call->assembly_.size())
+    return ProtocolError("a message is shorter than announced");
+  call->assembling_ = false;
+  absl::MutexLock lock(&mu_);
+  if (call->over_) return absl::OkStatus();
+  ++call->backlog_;
+  Deliver(call.get(), std::move(call->assembly_),
+          std::exchange(call->assembly_owed_, 0), notifications);
+  return absl::OkStatus();
+}
+
+absl::Status Session::HandleCredit(const RecordHeader& header,
+                                   const std::byte* payload) {
+  CreditPayload credit;
+  if (header.length != sizeof(credit))
+    return ProtocolError("a credit frame has the wrong length");
+  std::memcpy(&credit, payload, sizeof(credit));
+  return Update(header.call_id, [&](Call* call) {
+    if (credit.bytes > window_ - call->send_window_) {
+      return ProtocolError("a credit exceeds the window");
+    }
+    call->send_window_ += credit.bytes;
+    if (!call->outgoing_.empty()) Schedule(call);
+    return absl::OkStatus();
+  });
+}
+
+// The open call of that number; null if it is over. An error if it never was.
+absl::StatusOr<std::shared_ptr<Call>> Session::Find(uint64_t id) {
+  auto it = calls_.find(id);
+  if (it != calls_.end()) return it->second;
+  if (id == 0 || id > last_call_id_)
+    return ProtocolError("a frame names a call that does not exist");
+  return std::shared_ptr<Call>();
+}
+
+// What a frame means for its call, unless that is over.
+absl::Status Session::Update(uint64_t id,
+                             absl::FunctionRef<absl::Status(Call*)> update) {
+  absl::MutexLock lock(&mu_);
+  const absl::StatusOr<std::shared_ptr<Call>> call = Find(id);
+  if (!call.ok()) return call.status();
+  return *call != nullptr ? update(call->get()) : absl::OkStatus();
+}
+
+void Session::Deliver(Call* call, Received item, uint32_t owed,
+                      Notifications* notifications) {
+  call->incoming_.push_back({std::move(item), owed});
+  if (call->handler_ == nullptr) return;
+  // A stream's messages come in a row: one notification tells of them all.
+  if (notifications->readable.empty() ||
+      notifications->readable.back() != call->handler_) {
+    notifications->readable.push_back(call->handler_);
+  }
+}
+
+}  // namespace grpc_shm

@@ -1,0 +1,181 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// How a session writes: calls take turns of one frame each.
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "transport/call/session.h"
+#include "transport/call/session_internal.h"
+
+namespace grpc_shm {
+
+void Session::Flush() {
+  Notifications notifications;
+  bool broken = false;
+  {
+    absl::MutexLock lock(&mu_);
+    if (link_ != nullptr) {
+      WriteScheduled(&notifications);
+      broken = link_->producer().broken();
+    }
+  }
+  notifications.Run(this);
+  if (broken) {
+    Close(absl::UnavailableError(
+        absl::StrCat(options_.address, ": the peer (pid ", peer_.pid,
+                     ") broke the link protocol: its ring index is "
+                     "impossible")));
+  }
+  CloseIfIdle();
+}
+
+void Session::WriteScheduled(Notifications* notifications) {
+  if (!go_away_.empty()) {
+    if (WriteFrame(FrameType::kGoAway, 0, go_away_.data(), go_away_.size()) ==
+        WriteResult::kFull)
+      return;
+    go_away_.clear();
+  }
+  while (!scheduled_.empty()) {
+    const std::shared_ptr<Call> call = scheduled_.front();
+    const WriteResult result = WriteOne(call.get(), notifications);
+    if (result == WriteResult::kFull) break;
+    scheduled_.pop_front();
+    if (result == WriteResult::kWritten) {
+      scheduled_.push_back(call);  // its next turn, after everybody else's
+    } else {
+      call->scheduled_ = false;
+    }
+  }
+  Publish();
+}
+
+Session::WriteResult Session::WriteOne(Call* call,
+                                       Notifications* notifications) {
+  if (call->cancelled_) {
+    const WriteResult result =
+        WriteFrame(FrameType::kCancel, call->id_, nullptr, 0);
+    if (result == WriteResult::kWritten) call->cancelled_ = false;
+    return result;
+  }
+  if (!call->over_ && call->credit_due_ >= window_ / 2) {
+    const CreditPayload credit{call->credit_due_};
+    const WriteResult result =
+        WriteFrame(FrameType::kCredit, call->id_, &credit, sizeof(credit));
+    if (result == WriteResult::kWritten) {
+      call->receive_window_ += call->credit_due_;
+      call->credit_due_ = 0;
+    }
+    return result;
+  }
+  if (call->outgoing_.empty()) return WriteResult::kNothing;
+  Call::OutgoingFrame& frame = call->outgoing_.front();
+  if (frame.type == FrameType::kMessage)
+    return WriteMessage(call, notifications);
+  const std::string& payload = absl::get<std::string>(frame.payload);
+  const FrameType type = frame.type;
+  const WriteResult result =
+      WriteFrame(type, call->id_, payload.data(), payload.size());
+  if (result == WriteResult::kWritten) {
+    if (type == FrameType::kCall) call->opened_ = true;
+    if (type == FrameType::kTrailers) {
+      End(call, notifications);
+    } else {
+      call->outgoing_.pop_front();
+    }
+  }
+  return result;
+}
+
+Session::WriteResult Session::WriteMessage(Call* call,
+                                           Notifications* notifications) {
+  Call::OutgoingFrame& frame = call->outgoing_.front();
+  OutgoingMessage& message = absl::get<OutgoingMessage>(frame.payload);
+  // At least one byte must fit, unless there is none to send.
+  if (call->send_window_ < kFrameCharge + (message.left() > 0 ? 1 : 0))
+    return WriteResult::kNothing;
+  size_t bytes = std::min({message.left(), kMaxFragmentBytes,
+                           max_payload_ - kMessageLengthBytes,
+                           size_t{call->send_window_} - kFrameCharge});
+  const bool begin = !frame.begun;
+  const bool end = bytes == message.left();
+  const size_t prefix = begin && !end ? kMessageLengthBytes : 0;
+
+  std::byte* payload = Reserve(prefix + bytes);
+  if (payload == nullptr) return WriteResult::kFull;
+  if (prefix > 0) {
+    const uint64_t total = message.size();
+    std::memcpy(payload, &total, kMessageLengthBytes);
+  }
+  message.Read(payload + prefix, bytes);
+  RecordHeader header{};
+  header.length = static_cast<uint32_t>(prefix + bytes);
+  header.type = static_cast<uint8_t>(FrameType::kMessage);
+  header.flags = (begin ? kMessageBegin : 0) | (end ? kMessageEnd : 0);
+  header.call_id = call->id_;
+  link_->producer().Commit(header);
+  frame.begun = true;
+  call->send_window_ -= bytes + kFrameCharge;
+  unpublished_ += sizeof(header) + header.length;
+  if (unpublished_ >= kStrideBytes) Publish();
+  if (end) {
+    call->outgoing_.pop_front();
+    if (call->handler_ != nullptr)
+      notifications->sent.push_back(call->handler_);
+  }
+  return WriteResult::kWritten;
+}
+
+Session::WriteResult Session::WriteFrame(FrameType type, uint64_t call_id,
+                                         const void* payload, size_t bytes) {
+  std::byte* to = Reserve(bytes);
+  if (to == nullptr) return WriteResult::kFull;
+  if (bytes > 0) std::memcpy(to, payload, bytes);
+  RecordHeader header{};
+  header.length = static_cast<uint32_t>(bytes);
+  header.type = static_cast<uint8_t>(type);
+  header.call_id = call_id;
+  link_->producer().Commit(header);
+  unpublished_ += sizeof(header) + bytes;
+  return WriteResult::kWritten;
+}
+
+// Space in the ring for a payload; null if it is full, with the consumer told
+// to ring when there is some.
+std::byte* Session::Reserve(size_t bytes) {
+  RingProducer& ring = link_->producer();
+  for (;;) {
+    if (std::byte* payload = ring.TryReserve(bytes)) return payload;
+    Publish();  // the consumer can only make space by reading what it can see
+    if (ring.broken() || ring.ArmForSpace(bytes)) return nullptr;
+  }
+}
+
+void Session::Publish() {
+  if (unpublished_ == 0) return;
+  unpublished_ = 0;
+  if (link_->producer().Publish()) link_->RingDoorbell();
+}
+
+void Session::Schedule(Call* call) {
+  if (call->scheduled_ || link_ == nullptr) return;
+  call->scheduled_ = true;
+  scheduled_.push_back(call->shared_from_this());
+}
+
+void Session::QueueFrame(Call* call, FrameType type, std::string payload) {
+  call->outgoing_.push_back({type, std::move(payload)});
+  Schedule(call);
+}
+
+void Session::AddCredit(Call* call, uint32_t bytes) {
+  call->credit_due_ += bytes;
+  if (call->credit_due_ >= window_ / 2) Schedule(call);
+}
+
+}  // namespace grpc_shm
