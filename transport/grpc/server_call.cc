@@ -86,16 +86,18 @@ void ServerCall::Pump() {
     writing_ = true;
     wrote_message_ = message != nullptr;
   }
-  written_.Start(self(), grpc_call_, ops, count);
-  if (message != nullptr)
-    grpc_byte_buffer_destroy(message);  // the operation has its own reference
   if (begin) {
+    // First what is to be received, then what is sent: the service's thread
+    // wakes at the latter, and would get in the way of the former.
     grpc_op op{};
     op.op = GRPC_OP_RECV_INITIAL_METADATA;
     op.data.recv_initial_metadata.recv_initial_metadata = &initial_metadata_;
     initial_received_.Start(self(), grpc_call_, &op, 1);
     ReadFromGrpc();
   }
+  written_.Start(self(), grpc_call_, ops, count);
+  // The operation has its own reference.
+  if (message != nullptr) grpc_byte_buffer_destroy(message);
 }
 
 void ServerCall::OnWritten(bool /*ok*/) {
