@@ -135,8 +135,9 @@ TEST_P(ShutdownTest, CancelsWhatIsNotDoneWhenTheGraceEnds) {
     }
     EXPECT_NE(server().AwaitEvent("server", "shutdown"), 0);
     for (CallKind kind : {UNARY, CLIENT_STREAM, SERVER_STREAM, BIDI}) {
-      EXPECT_EQ(
-          server().CountEvents(absl::StrCat("endless ", kind), "cancelled"), 1);
+      // An asynchronous handler may hear of it after the server is done.
+      EXPECT_NE(
+          server().AwaitEvent(absl::StrCat("endless ", kind), "cancelled"), 0);
     }
   }
 }
