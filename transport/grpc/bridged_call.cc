@@ -32,15 +32,20 @@ void BridgedCall::OnRead(bool /*ok*/) {
     return;
   }
   OutgoingMessage message = ToOutgoing(buffer);
-  bool go_on;
+  const bool small = message.size() <= kReadAheadBytes;
   {
     absl::MutexLock lock(&mu_);
     ++unsent_;
-    go_on = message.size() <= kReadAheadBytes && unsent_ < kReadAheadMessages;
-    reading_paused_ = !go_on;
   }
   link_call()->SendMessage(std::move(message));
   FlushSoon();
+  // Only now may OnSent read on, on another thread: messages keep their order.
+  bool go_on;
+  {
+    absl::MutexLock lock(&mu_);
+    go_on = unsent_ == 0 || (small && unsent_ < kReadAheadMessages);
+    reading_paused_ = !go_on;
+  }
   if (go_on) ReadFromGrpc();
 }
 
