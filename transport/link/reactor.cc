@@ -7,23 +7,18 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+
+#include "transport/base/monotonic_clock.h"
 
 namespace grpc_shm {
 namespace {
 
 constexpr uint64_t kWakeId = 1;
 constexpr uint64_t kTimerId = 2;
-
-int64_t MonotonicNanos() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
-}
 
 absl::Status Register(int epoll, int fd, uint32_t events, uint64_t id) {
   epoll_event event{};

@@ -4,9 +4,10 @@
 #include "transport/link/spinner.h"
 
 #include <sched.h>
-#include <time.h>
 
 #include <algorithm>
+
+#include "transport/base/monotonic_clock.h"
 
 namespace grpc_shm {
 namespace {
@@ -18,12 +19,6 @@ int AllowedSpinners() {
   cpu_set_t cpus;
   if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0) return 0;
   return CPU_COUNT(&cpus) / 2;
-}
-
-int64_t MonotonicNanos() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
 }
 
 void Pause() {
