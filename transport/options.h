@@ -6,10 +6,30 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "absl/time/time.h"
 
+namespace grpc {
+class Service;
+}  // namespace grpc
+
 namespace grpc_shm {
+
+// How a thread waits for a peer that is about to answer.
+//
+// To be woken costs some 25 us, and more the longer a core has slept; to wait
+// awake costs a core. Nobody waits awake on a machine with one processor.
+enum class WaitPolicy {
+  // Sleeps at once. Costs nothing but latency.
+  kNever = 0,
+  // Waits awake for up to 50 us if that has been worth it lately; lets others
+  // have the core who can use it. An idle link costs nothing.
+  kAdaptive = 1,
+  // Waits awake as long as a call is open, or, on a server, up to 10 ms after
+  // the last one. The lowest latency, for a core each in both processes.
+  kBusy = 2,
+};
 
 // Channel arguments that CreateChannel understands besides gRPC's own, all
 // integers; set them with grpc::ChannelArguments::SetInt. A value out of range
@@ -42,6 +62,15 @@ inline constexpr char kHandshakeTimeoutMsArg[] =
 inline constexpr char kMaxReconnectBackoffMsArg[] =
     "grpc_shm.max_reconnect_backoff_ms";
 
+// How the channel's callers wait for answers: a WaitPolicy, as integer. Default
+// 1, adaptive.
+inline constexpr char kWaitPolicyArg[] = "grpc_shm.wait_policy";
+
+// Whether calls of generated protobuf stubs take the short way, past gRPC's own
+// call machinery in this process: 1 (default) or 0. It is the same to the
+// application; the long way takes some microseconds more for each call.
+inline constexpr char kTypedCallsArg[] = "grpc_shm.typed_calls";
+
 // What a server allows its clients at one address.
 struct ListenerOptions {
   // Capacity of each of a link's two rings, in bytes, for clients that ask for
@@ -70,13 +99,32 @@ struct ListenerOptions {
 
   // The largest message, in bytes, that is put together for a handler; -1: any.
   // A larger one fails its call with RESOURCE_EXHAUSTED before it costs memory.
-  // ServerBuilder fills this in from SetMaxReceiveMessageSize; a server that is
-  // attached to enforces its own limit in any case, but only once the message
-  // is there.
+  // The server's own limit holds besides.
   int64_t max_receive_message_bytes = -1;
+
+  // The largest message, in bytes, that a handler which runs inline may send;
+  // -1: any. ServerBuilder fills this in from SetMaxSendMessageSize. A server
+  // that is attached to enforces its own for all other handlers.
+  int64_t max_send_message_bytes = -1;
 
   // Clients that may wait to be accepted, as in listen(2).
   int backlog = 1024;
+
+  // How the threads that serve the links wait for requests.
+  WaitPolicy wait_policy = WaitPolicy::kAdaptive;
+
+  // Runs the handlers of synchronous services on the very thread that has read
+  // the request, where that is sound: see docs/architecture.md, and stats() for
+  // which services it is and why others not.
+  bool inline_dispatch = true;
+
+  // Listener::Attach alone: the services of the server that may be run so.
+  // ServerBuilder knows its own.
+  std::vector<grpc::Service*> inline_services;
+
+  // Handlers that may run so at one time: each has a thread. One more call is
+  // refused with RESOURCE_EXHAUSTED.
+  size_t max_inline_handlers = 10000;
 };
 
 }  // namespace grpc_shm

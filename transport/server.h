@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "transport/options.h"
+#include "transport/stats.h"
 
 namespace grpc_shm {
 
@@ -57,6 +58,8 @@ class Listener {
   // once; Shutdown is to follow.
   void Drain();
 
+  ListenerStats stats() const;
+
  private:
   explicit Listener(std::shared_ptr<DirectListener> listener);
 
@@ -90,6 +93,9 @@ class Server {
   grpc::HealthCheckServiceInterface* GetHealthCheckService() const {
     return server_->GetHealthCheckService();
   }
+
+  // Of each address given to ServerBuilder::Listen, in that order.
+  std::vector<ListenerStats> stats() const;
 
   // For what gRPC offers besides. Do not shut it down: see Listener.
   grpc::Server* grpc_server() { return server_.get(); }
@@ -163,11 +169,9 @@ class ServerBuilder {
 
  private:
   grpc::ServerBuilder builder_;
-  int max_receive_message_bytes_;
+  int max_send_message_bytes_ = -1;
+  std::vector<grpc::Service*> services_;  // those for any host
   std::vector<std::pair<std::string, ListenerOptions>> addresses_;
-
- public:
-  ServerBuilder();
 };
 
 template <typename T>

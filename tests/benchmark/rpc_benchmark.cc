@@ -36,7 +36,8 @@ ABSL_FLAG(std::string, json, "", "File to write the figures to.");
 ABSL_FLAG(bool, quick, false,
           "Measure so briefly that all is over within a minute.");
 ABSL_FLAG(std::vector<std::string>, transports, {},
-          "Only these transports (comma-separated); default: all.");
+          "Only these transports (comma-separated), but each in every scenario "
+          "that it can do; default: all, in the scenarios that they are for.");
 ABSL_FLAG(std::vector<std::string>, scenarios, {},
           "Only these scenarios (comma-separated); default: all.");
 ABSL_FLAG(int, runs, 0,
@@ -87,6 +88,7 @@ absl::StatusOr<Plan> PlanFromFlags() {
   if (!scenarios.ok()) return scenarios.status();
   plan.transports = *std::move(transports);
   plan.scenarios = *std::move(scenarios);
+  plan.all_combinations = !absl::GetFlag(FLAGS_transports).empty();
   const int runs = absl::GetFlag(FLAGS_runs);
   if (runs < 0) return absl::InvalidArgumentError("--runs must be at least 1");
   if (absl::GetFlag(FLAGS_quick)) {

@@ -20,17 +20,19 @@ namespace {
 class ClientDeathTest : public TransportTest {
  protected:
   // Callback services learn of a cancellation at once.
-  void SetUp() override {
+  void SetUp() override { Serve(CALLBACK); }
+
+  void Serve(ServiceFlavour flavour) {
     address_ = NewAddress(GetParam());
     ServerConfig config;
     config.add_addresses(address_);
-    config.set_flavour(CALLBACK);
+    config.set_flavour(flavour);
     config.set_max_receive_message_bytes(-1);
     StartServer(config);
   }
 
   std::unique_ptr<ChildProcess> NewClient() {
-    return NewClientProcess(address_);
+    return NewClientProcess(address_, GetParam());
   }
 
   static void Start(ChildProcess& client, CallKind kind, int count,
@@ -148,6 +150,53 @@ TEST_P(ClientDeathTest, LeavesNothingBehind) {
 }
 
 GRPC_SHM_INSTANTIATE(ClientDeathTest, ConnectedTransports);
+
+// The same for synchronous handlers, each of which has a thread: perhaps the
+// one that would hear of the death.
+class ClientOfHandlersDeathTest : public ClientDeathTest {
+ protected:
+  void SetUp() override { Serve(SYNC); }
+};
+
+TEST_P(ClientOfHandlersDeathTest, EndsThoseThatAskWhetherItIsThere) {
+  auto client = NewClient();
+  for (CallKind kind : {UNARY, CLIENT_STREAM, SERVER_STREAM, BIDI}) {
+    Start(*client, kind, 10, MakeScript("k", {WaitForCancellation()}));
+  }
+  ExpectKillEndsHandlers(*client, "k", 40);
+}
+
+TEST_P(ClientOfHandlersDeathTest, EndsThoseThatRead) {
+  auto client = NewClient();
+  Start(*client, CLIENT_STREAM, 1, MakeScript("k", {ReadAll()}), 50000, true);
+  Start(*client, BIDI, 1, MakeScript("k", {ReadAll()}));
+  ASSERT_NE(server().AwaitEvent("k", "read", 10), 0);
+  ExpectKillEndsHandlers(*client, "k", 2);
+}
+
+TEST_P(ClientOfHandlersDeathTest, EndsThoseThatWrite) {
+  auto client = NewClient();
+  Start(*client, SERVER_STREAM, 3,
+        MakeScript("k", {WriteUntilFailure(100000)}));
+  ASSERT_NE(server().AwaitEvent("k", "written", 3), 0);
+  ExpectKillEndsHandlers(*client, "k", 3);
+}
+
+TEST_P(ClientOfHandlersDeathTest, LeavesThoseThatDoNotAskAlone) {
+  auto client = NewClient();
+  ChannelPtr other = NewChannel();
+  Start(*client, UNARY, 5,
+        MakeScript("k", {HoldAtGate("gate"), WritePattern(100, 1)}));
+  ASSERT_NE(server().AwaitEvent("k", "started", 5), 0);
+  client->Kill();
+  for (int i = 0; i < 10; ++i) EXPECT_THAT(CallUnary(other), IsOk());
+  EXPECT_EQ(server().CountEvents("k", "finished"), 0);
+  server().OpenGate("gate");
+  EXPECT_NE(server().AwaitEvent("k", "finished", 5), 0);
+  EXPECT_THAT(CallUnary(other), IsOk());
+}
+
+GRPC_SHM_INSTANTIATE(ClientOfHandlersDeathTest, ConnectedTransports);
 
 // Below: what has no counterpart with a socket.
 

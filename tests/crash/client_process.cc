@@ -10,15 +10,19 @@
 namespace grpc_shm {
 namespace testing {
 
-std::unique_ptr<ChildProcess> NewClientProcess(const std::string& target) {
+std::unique_ptr<ChildProcess> NewClientProcess(const std::string& target,
+                                               Transport transport) {
   auto client = std::make_unique<ChildProcess>("call_driver");
-  Connect(*client, target);
+  Connect(*client, target, transport);
   return client;
 }
 
-void Connect(ChildProcess& client, const std::string& target) {
+void Connect(ChildProcess& client, const std::string& target,
+             Transport transport) {
   ControlRequest request;
-  request.set_connect(target);
+  request.mutable_connect()->set_target(target);
+  request.mutable_connect()->set_without_typed_calls(
+      !MakesTypedCalls(transport));
   EXPECT_EQ(client.Command(request).code(), 0);
 }
 

@@ -14,10 +14,12 @@ namespace grpc_shm {
 namespace testing {
 
 // A client in a process of its own with a channel to `target`.
-std::unique_ptr<ChildProcess> NewClientProcess(const std::string& target);
+std::unique_ptr<ChildProcess> NewClientProcess(
+    const std::string& target, Transport transport = Transport::kShm);
 
 // Gives the process a channel to another target.
-void Connect(ChildProcess& client, const std::string& target);
+void Connect(ChildProcess& client, const std::string& target,
+             Transport transport = Transport::kShm);
 
 // One unary call by it.
 CallResult CallFrom(ChildProcess& client);

@@ -88,7 +88,7 @@ TEST_P(RestartTest, WaitingCallsResumePromptly) {
     caller.join();
     // A socket's channel tries again when its backoff ends, not when the
     // server comes back.
-    if (GetParam() == Transport::kShm) {
+    if (IsShm(GetParam())) {
       EXPECT_LE(absl::Nanoseconds(resumed - returned), kPromptly);
     }
   }
@@ -187,7 +187,7 @@ TEST_P(StoppedPeerTest, ServerCanBeCancelledAndAbandoned) {
 }
 
 TEST_P(StoppedPeerTest, ClientLetsItsServerServeOthers) {
-  auto client = NewClientProcess(config_.addresses(0));
+  auto client = NewClientProcess(config_.addresses(0), GetParam());
   ControlRequest request;
   StartCalls& start = *request.mutable_start_calls();
   start.set_count(3);

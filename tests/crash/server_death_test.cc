@@ -201,7 +201,7 @@ TEST_P(ServerDeathTest, LeavesNothingBehind) {
     const int64_t killed = Kill();
     unary.ExpectUnavailableSince(killed);
     stream.ExpectUnavailableSince(killed);
-    if (GetParam() == Transport::kShm) {
+    if (IsShm(GetParam())) {
       // Not even the dead server's socket, once a client has noticed.
       const std::string& address = config_.addresses(0);
       Eventually([&] { return LeftOf(address).empty(); });

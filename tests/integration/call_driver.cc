@@ -18,6 +18,7 @@
 #include "tests/integration/payload.h"
 #include "tests/integration/worker_pool.h"
 #include "transport/channel.h"
+#include "transport/options.h"
 
 namespace grpc_shm {
 namespace testing {
@@ -29,8 +30,7 @@ class CallDriver {
     ControlReply reply;
     switch (request.command_case()) {
       case ControlRequest::kConnect:
-        channel_ = grpc_shm::CreateChannel(request.connect(),
-                                           grpc::InsecureChannelCredentials());
+        MakeChannel(request.connect());
         break;
       case ControlRequest::kStartCalls:
         for (int i = 0; i < request.start_calls().count(); ++i) {
@@ -50,6 +50,13 @@ class CallDriver {
   }
 
  private:
+  void MakeChannel(const Connect& connect) {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(kTypedCallsArg, connect.without_typed_calls() ? 0 : 1);
+    channel_ = grpc_shm::CreateChannel(
+        connect.target(), grpc::InsecureChannelCredentials(), arguments);
+  }
+
   void Start(const StartCalls& start) {
     {
       absl::MutexLock lock(&mutex_);

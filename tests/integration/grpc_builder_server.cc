@@ -22,9 +22,10 @@ class GrpcServer : public RunningServer {
 
   ~GrpcServer() override { Shutdown(absl::InfinitePast()); }
 
-  absl::Status Attach(const std::string& address) {
+  absl::Status Attach(const std::string& address,
+                      const ListenerOptions& options) {
     absl::StatusOr<std::unique_ptr<Listener>> listener =
-        Listener::Attach(server_.get(), address);
+        Listener::Attach(server_.get(), address, options);
     if (!listener.ok()) return listener.status();
     listeners_.push_back(*std::move(listener));
     return absl::OkStatus();
@@ -48,6 +49,15 @@ bool IsShmAddress(const std::string& address) {
   return absl::StartsWith(address, "shm:");
 }
 
+ListenerOptions ListenerOptionsOf(const ServerConfig& config) {
+  ListenerOptions options;
+  options.inline_dispatch = !config.without_inline_dispatch();
+  if (config.has_wait_policy()) {
+    options.wait_policy = static_cast<WaitPolicy>(config.wait_policy());
+  }
+  return options;
+}
+
 absl::StatusOr<std::unique_ptr<RunningServer>> StartWithGrpcBuilder(
     const ServerConfig& config, ServerParts* parts) {
   grpc::ServerBuilder builder;
@@ -63,7 +73,7 @@ absl::StatusOr<std::unique_ptr<RunningServer>> StartWithGrpcBuilder(
   auto running = std::make_unique<GrpcServer>(std::move(server));
   for (const std::string& address : config.addresses()) {
     if (!IsShmAddress(address)) continue;
-    absl::Status attached = running->Attach(address);
+    absl::Status attached = running->Attach(address, ListenerOptionsOf(config));
     if (!attached.ok()) return attached;
   }
   return running;

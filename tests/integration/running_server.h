@@ -14,6 +14,7 @@
 #include "grpcpp/server.h"
 #include "tests/integration/control.pb.h"
 #include "tests/integration/echo_implementation.h"
+#include "transport/options.h"
 
 namespace grpc_shm {
 namespace testing {
@@ -46,6 +47,7 @@ absl::StatusOr<std::unique_ptr<RunningServer>> StartWithShmBuilder(
     const ServerConfig& config, ServerParts* parts);
 
 bool IsShmAddress(const std::string& address);
+ListenerOptions ListenerOptionsOf(const ServerConfig& config);
 
 // The common part: everything but the addresses.
 template <class Builder>

@@ -38,7 +38,7 @@ absl::StatusOr<std::unique_ptr<RunningServer>> StartWithShmBuilder(
   Configure(config, parts, &builder);
   for (const std::string& address : config.addresses()) {
     if (IsShmAddress(address)) {
-      builder.Listen(address);
+      builder.Listen(address, ListenerOptionsOf(config));
     } else {
       builder.AddListeningPort(address, grpc::InsecureServerCredentials());
     }

@@ -18,7 +18,7 @@ class ShutdownTest : public TransportTest {
   // What a call gets that comes when the server has begun to shut down. gRPC's
   // server over a socket cancels one that it has received just then.
   static ::testing::Matcher<const grpc::Status&> IsRefused() {
-    if (GetParam() == Transport::kShm) {
+    if (IsShm(GetParam())) {
       return HasCode(grpc::StatusCode::UNAVAILABLE);
     }
     return AnyOf(HasCode(grpc::StatusCode::UNAVAILABLE),
@@ -157,10 +157,31 @@ TEST_P(ShutdownTest, WithoutGraceCancelsAtOnce) {
   EXPECT_NE(server().AwaitEvent("server", "shutdown"), 0);
 }
 
+// A synchronous handler that does not ask whether its call is cancelled is
+// waited for, however little grace there is; its client is not.
+TEST_P(ShutdownTest, WaitsForAHandlerThatIgnoresIt) {
+  StartServer();
+  Call call = StartAndAwait(UNARY, NewChannel(),
+                            MakeScript("stubborn", {HoldAtGate("gate")}));
+  const int64_t start = MonotonicNanos();
+  server().BeginShutdown(absl::Milliseconds(1));
+  EchoReply reply;
+  EXPECT_FALSE(call.call->Read(&reply));
+  EXPECT_THAT(call.call->Finish(), AnyOf(HasCode(grpc::StatusCode::UNAVAILABLE),
+                                         HasCode(grpc::StatusCode::CANCELLED)));
+  EXPECT_LE(absl::Nanoseconds(MonotonicNanos() - start), kPromptly);
+  EXPECT_EQ(server().CountEvents("server", "shutdown"), 0);
+  server().OpenGate("gate");
+  EXPECT_NE(server().AwaitEvent("stubborn", "finished"), 0);
+  EXPECT_NE(server().AwaitEvent("server", "shutdown"), 0);
+}
+
 // Over a socket gRPC may wait 20 s for a client that has no reason to poll its
 // connection, and so does not say that it has seen the server's farewell.
 std::vector<Transport> TransportsWithoutFarewell() {
-  return {Transport::kShm, Transport::kInproc};
+  std::vector<Transport> transports = ShmTransports();
+  transports.push_back(Transport::kInproc);
+  return transports;
 }
 
 using IdleShutdownTest = TransportTest;

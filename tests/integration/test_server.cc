@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "tests/integration/server_host.h"
 #include "transport/channel.h"
+#include "transport/options.h"
 
 namespace grpc_shm {
 namespace testing {
@@ -44,19 +45,26 @@ const ::testing::Environment* const kDirectoryRemoval =
 
 class ProcessServer : public TestServer {
  public:
-  explicit ProcessServer(std::string address)
-      : process_("echo_server"), address_(std::move(address)) {}
+  ProcessServer(Transport transport, std::string address)
+      : process_("echo_server"),
+        transport_(transport),
+        address_(std::move(address)) {}
 
   ControlReply Command(const ControlRequest& request) override {
     return process_.Command(request);
   }
   ChannelPtr NewChannel(const grpc::ChannelArguments& arguments) override {
-    return MakeChannel(address_, arguments);
+    grpc::ChannelArguments all = arguments;
+    if (IsShm(transport_) && !MakesTypedCalls(transport_)) {
+      all.SetInt(kTypedCallsArg, 0);
+    }
+    return MakeChannel(address_, all);
   }
   ChildProcess* process() override { return &process_; }
 
  private:
   ChildProcess process_;
+  const Transport transport_;
   const std::string address_;
 };
 
@@ -82,11 +90,29 @@ std::string TransportName(Transport transport) {
   switch (transport) {
     case Transport::kShm:
       return "shm";
+    case Transport::kShmTyped:
+      return "shm_typed";
+    case Transport::kShmInline:
+      return "shm_inline";
+    case Transport::kShmUniversal:
+      return "shm_universal";
     case Transport::kUnix:
       return "unix";
     default:
       return "inproc";
   }
+}
+
+bool IsShm(Transport transport) {
+  return transport != Transport::kUnix && transport != Transport::kInproc;
+}
+
+bool MakesTypedCalls(Transport transport) {
+  return transport == Transport::kShm || transport == Transport::kShmTyped;
+}
+
+bool DispatchesInline(Transport transport) {
+  return transport == Transport::kShm || transport == Transport::kShmInline;
 }
 
 const std::string& TestDirectory() {
@@ -100,12 +126,12 @@ std::string NewAddress(Transport transport) {
   static std::atomic<int> next{1};
   const std::string name = absl::StrCat("echo-", next++);
   switch (transport) {
-    case Transport::kShm:
-      return "shm:" + name;
     case Transport::kUnix:
       return absl::StrCat("unix:", TestDirectory(), "/", name);
-    default:
+    case Transport::kInproc:
       return "";
+    default:
+      return "shm:" + name;
   }
 }
 
@@ -127,7 +153,8 @@ absl::StatusOr<std::unique_ptr<TestServer>> TestServer::Start(
     return std::make_unique<InprocServer>(*std::move(host));
   }
   if (config.addresses().empty()) config.add_addresses(NewAddress(transport));
-  auto server = std::make_unique<ProcessServer>(config.addresses(0));
+  config.set_without_inline_dispatch(!DispatchesInline(transport));
+  auto server = std::make_unique<ProcessServer>(transport, config.addresses(0));
   ControlRequest request;
   *request.mutable_start() = config;
   const ControlReply reply = server->Command(request);

@@ -18,9 +18,24 @@
 namespace grpc_shm {
 namespace testing {
 
-enum class Transport { kShm, kUnix, kInproc };
+// Through shared memory a call may go two ways on each side: past gRPC's call
+// machinery in the client's process ("typed"), and to a handler that runs on
+// the thread that has read the request ("inline"), or not. kShm has the
+// defaults: both, where they apply.
+enum class Transport {
+  kShm,
+  kShmTyped,      // not inline
+  kShmInline,     // not typed
+  kShmUniversal,  // neither: what every call can do
+  kUnix,
+  kInproc,
+};
 
 std::string TransportName(Transport transport);
+bool IsShm(Transport transport);
+// What is allowed, not what is done: not every stub or service can.
+bool MakesTypedCalls(Transport transport);
+bool DispatchesInline(Transport transport);
 
 // The private directory of this test process, with every socket it makes;
 // $GRPC_SHM_DIR is a directory in it.

@@ -23,8 +23,15 @@ ChannelPtr TransportTest::NewChannel(grpc::ChannelArguments arguments) {
   return server_->NewChannel(arguments);
 }
 
+std::vector<Transport> ShmTransports() {
+  return {Transport::kShm, Transport::kShmTyped, Transport::kShmInline,
+          Transport::kShmUniversal};
+}
+
 std::vector<Transport> ConnectedTransports() {
-  return {Transport::kShm, Transport::kUnix};
+  std::vector<Transport> transports = ShmTransports();
+  transports.push_back(Transport::kUnix);
+  return transports;
 }
 
 std::vector<Transport> AllTransports() {

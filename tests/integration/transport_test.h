@@ -46,6 +46,8 @@ class TransportTest : public ::testing::TestWithParam<Transport> {
       Transports, suite, ::testing::ValuesIn(__VA_ARGS__()), \
       [](const auto& info) { return TransportName(info.param); })
 
+// All ways through shared memory.
+std::vector<Transport> ShmTransports();
 std::vector<Transport> AllTransports();
 // Where client and server are processes, between which there is a connection:
 // the in-process channel has neither, so there is no state of it, no absence

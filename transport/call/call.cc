@@ -11,6 +11,11 @@
 
 namespace grpc_shm {
 
+bool Call::over() const {
+  absl::MutexLock lock(&session_->mu_);
+  return over_;
+}
+
 void Call::SendInitialMetadata(const wire::InitialMetadata& metadata) {
   std::string payload = metadata.SerializeAsString();
   if (payload.size() > session_->max_payload_) {

@@ -60,6 +60,10 @@ class Call : public std::enable_shared_from_this<Call> {
   Call& operator=(const Call&) = delete;
 
   uint64_t id() const { return id_; }
+  const std::shared_ptr<Session>& session() const { return session_; }
+
+  // Whether nothing can be sent any more. What was received can still be taken.
+  bool over() const;
 
   // Server: once, before any message.
   void SendInitialMetadata(const wire::InitialMetadata& metadata);

@@ -55,8 +55,7 @@ absl::StatusOr<std::shared_ptr<Session>> Session::Start(
     absl::MutexLock lock(&session->mu_);
     absl::StatusOr<Reactor::SourceId> doorbell = Reactor::Get().Watch(
         session->link_->doorbell_fd(), EPOLLIN | EPOLLET, [weak](uint32_t) {
-          if (const std::shared_ptr<Session> self = weak.lock())
-            self->OnDoorbell();
+          if (const std::shared_ptr<Session> self = weak.lock()) self->Work();
         });
     if (!doorbell.ok()) return doorbell.status();
     session->doorbell_source_ = *doorbell;
@@ -120,6 +119,7 @@ size_t Session::calls() const {
 void Session::Close(const absl::Status& status) {
   Notifications notifications;
   std::unique_ptr<Link> link;
+  closing_.store(true, std::memory_order_relaxed);
   {
     absl::MutexLock read_lock(&read_mu_);
     absl::MutexLock lock(&mu_);

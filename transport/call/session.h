@@ -4,6 +4,7 @@
 #ifndef GRPC_SHM_TRANSPORT_CALL_SESSION_H_
 #define GRPC_SHM_TRANSPORT_CALL_SESSION_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -33,13 +34,20 @@ class SessionHandler {
   // Server: a call has arrived. What is returned serves it; its OnReadable is
   // called right after this.
   virtual std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>& call,
-                                              const wire::CallStart& start) = 0;
+                                              wire::CallStart start) = 0;
 
   // Client: the server takes no new calls on this session; those it has go on.
   virtual void OnGoAway(Session* session) = 0;
 
   // The link is gone and every call on it has been told. Called once.
   virtual void OnClosed(Session* session, const absl::Status& status) = 0;
+};
+
+// Work that may take any time: the application's code.
+class Job {
+ public:
+  virtual ~Job() = default;
+  virtual void Run() = 0;
 };
 
 struct SessionOptions {
@@ -65,11 +73,13 @@ struct SessionOptions {
 // Ownership: owns the link. Shared by its owner (a channel or a listener) and
 // by the calls on it.
 //
-// Threads: any. Reading: whoever is woken by the doorbell (a reactor thread)
-// reads the ring under `read_mu_`, at most a batch at a time, arms the
-// doorbell, unlocks, and only then tells the handlers, which may run user code:
-// what arrives meanwhile wakes another thread. Writing: whoever flushes writes
-// what all calls have queued, one frame a turn.
+// Threads: any. Reading: one thread at a time drives the session, that is reads
+// the ring, a batch at a time, and tells the handlers. It is either a thread
+// that waits for something to happen on a call of its own, or a reactor thread,
+// which the doorbell wakes when nobody drives: so the doorbell is armed exactly
+// then. A reactor thread also runs the jobs that handlers submit, and does not
+// drive meanwhile: what arrives wakes another thread. Writing: whoever flushes
+// writes what all calls have queued, one frame a turn.
 //
 // Failure: a peer that dies, closes the link or breaks the protocol ends every
 // call with UNAVAILABLE; what it had published before it died is still
@@ -110,10 +120,30 @@ class Session : public std::enable_shared_from_this<Session> {
   // Calls that are open.
   size_t calls() const;
 
-  // Waits awake, a bounded time, for the peer to publish something, and reads
-  // it if it does: on a thread that would be woken for it otherwise. Returns
-  // whether it did.
-  bool Spin();
+  // Reads on behalf of a thread that is about to wait for something to happen
+  // on a call of its own, and would have to be woken for it otherwise. Made
+  // before that thread flushes what makes the peer answer: then the peer finds
+  // the doorbell silent.
+  class Driver {
+   public:
+    // Drives if nobody else does.
+    explicit Driver(std::shared_ptr<Session> session);
+    ~Driver();
+    Driver(const Driver&) = delete;
+    Driver& operator=(const Driver&) = delete;
+
+    // Until `done()`, or until nothing has come for as long as it is worth
+    // waiting awake. Returns at once if another thread drives.
+    void Until(absl::FunctionRef<bool()> done);
+
+   private:
+    const std::shared_ptr<Session> session_;
+    const bool driving_;
+  };
+
+  // Has a reactor thread run `job`: the one that calls this from a handler, as
+  // soon as it has nothing to read, or another one.
+  void Submit(std::shared_ptr<Job> job);
 
  private:
   friend class Call;
@@ -127,14 +157,20 @@ class Session : public std::enable_shared_from_this<Session> {
     return options_.role == SessionOptions::Role::kServer;
   }
 
-  void OnDoorbell();
   void OnControl(uint32_t epoll_events);
-  void Drain();
-  void DrainLater();
   void CloseIfIdle();
 
+  // Driving.
+  void Work();
+  void WorkLater();
+  bool RunJob(bool* driving);
+  bool TryDrive();
+  bool StopDriving();
+  bool Read();
+  bool Spin();
+
   // Reading.
-  bool ReadBatch(Notifications* notifications)
+  int ReadBatch(Notifications* notifications)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
   absl::Status HandleFrame(const RecordHeader& header, const std::byte* payload,
                            Notifications* notifications)
@@ -187,6 +223,15 @@ class Session : public std::enable_shared_from_this<Session> {
 
   bool broken_ ABSL_GUARDED_BY(read_mu_) =
       false;  // by the peer; about to close
+  // By some thread. Set without a lock, cleared under read_mu_ together with
+  // arming the doorbell.
+  std::atomic<bool> driven_{false};
+  // Nobody drives, and nobody is woken for what there is to read: whoever has
+  // left it so, or has a job to run first, has Work() called.
+  std::atomic<bool> unread_{false};
+  // Somebody wants the lock that a thread holds while it waits awake.
+  // Relaxed: a hint, the lock orders everything.
+  std::atomic<bool> closing_{false};
 
   // Order: read_mu_ before mu_. Neither is held while a handler runs.
   absl::Mutex read_mu_ ABSL_ACQUIRED_BEFORE(mu_);
@@ -208,6 +253,9 @@ class Session : public std::enable_shared_from_this<Session> {
       ABSL_GUARDED_BY(mu_);  // a kGoAway frame to write; empty: none
   bool refusing_ ABSL_GUARDED_BY(mu_) = false;  // GoAway was sent or received
   bool close_when_idle_ ABSL_GUARDED_BY(mu_) = false;
+
+  absl::Mutex jobs_mu_;
+  std::deque<std::shared_ptr<Job>> jobs_ ABSL_GUARDED_BY(jobs_mu_);
 };
 
 }  // namespace grpc_shm

@@ -54,7 +54,7 @@ struct Session::Notifications {
     if (!started.empty() || go_away) {
       const std::shared_ptr<SessionHandler> handler = session->handler_.lock();
       for (auto& [call, start] : started)
-        Serve(session, handler.get(), call, start);
+        Serve(session, handler.get(), call, std::move(start));
       if (go_away && handler != nullptr) handler->OnGoAway(session);
     }
     for (const auto& handler : readable) handler->OnReadable();
@@ -63,11 +63,10 @@ struct Session::Notifications {
   }
 
   static void Serve(Session* session, SessionHandler* handler,
-                    const std::shared_ptr<Call>& call,
-                    const wire::CallStart& start) {
+                    const std::shared_ptr<Call>& call, wire::CallStart start) {
     if (handler == nullptr) return;
     const std::shared_ptr<CallHandler> call_handler =
-        handler->OnCall(call, start);
+        handler->OnCall(call, std::move(start));
     absl::optional<absl::Status> aborted;
     {
       absl::MutexLock lock(&session->mu_);

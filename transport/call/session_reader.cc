@@ -41,15 +41,6 @@ absl::Status Parse(const RecordHeader& header, const std::byte* payload,
 
 }  // namespace
 
-void Session::OnDoorbell() {
-  Drain();
-  Flush();  // the doorbell also tells of space in the ring
-  // The thread that makes a client's only call waits awake itself: it would
-  // have to be woken otherwise.
-  while ((is_server() || calls() > 1) && Spin()) {
-  }
-}
-
 void Session::OnControl(uint32_t /*epoll_events*/) {
   bool broken;
   {
@@ -61,20 +52,13 @@ void Session::OnControl(uint32_t /*epoll_events*/) {
     if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
     broken = bytes > 0;
   }
+  closing_.store(true, std::memory_order_relaxed);
   if (!broken) {
     // What a peer published before it died counts. A ring is at most this many
     // batches.
-    for (size_t batch = 0;
-         batch <= 2 * max_payload_ / sizeof(RecordHeader) / kBatchFrames;
-         ++batch) {
-      Notifications notifications;
-      bool drained;
-      {
-        absl::MutexLock lock(&read_mu_);
-        drained = ReadBatch(&notifications);
-      }
-      notifications.Run(this);
-      if (drained) break;
+    const size_t batches =
+        2 * max_payload_ / sizeof(RecordHeader) / kBatchFrames;
+    for (size_t batch = 0; batch <= batches && Read(); ++batch) {
     }
   }
   Close(absl::UnavailableError(
@@ -84,54 +68,23 @@ void Session::OnControl(uint32_t /*epoll_events*/) {
                             ") exited or closed the link")));
 }
 
-void Session::Drain() {
+// Reads a batch and tells the handlers; false if there was nothing.
+bool Session::Read() {
   Notifications notifications;
-  bool drained;
+  int frames;
   {
     absl::MutexLock lock(&read_mu_);
-    drained = ReadBatch(&notifications);
+    frames = ReadBatch(&notifications);
   }
-  // Before the handlers run: they may take long.
-  if (!drained) DrainLater();
   notifications.Run(this);
+  return frames > 0;
 }
 
-// Another turn, after other links had theirs.
-void Session::DrainLater() {
-  Reactor::Get().Post([weak = weak_from_this()] {
-    if (const std::shared_ptr<Session> self = weak.lock()) self->OnDoorbell();
-  });
-}
-
-bool Session::Spin() {
-  if (!spinner_.WorthIt() || !read_mu_.TryLock()) return false;
-  Notifications notifications;
-  bool drained = true;
-  bool found = false;
-  if (link_ != nullptr) {
-    RingConsumer& ring = link_->consumer();
-    ring.Disarm();
-    found = spinner_.Wait([&ring] {
-      RecordHeader header;
-      const std::byte* payload;
-      return ring.Peek(&header, &payload) != RingConsumer::Next::kEmpty;
-    });
-    drained = ReadBatch(&notifications);
-  }
-  read_mu_.Unlock();
-  if (!drained) DrainLater();
-  // Also if nothing was found in time: it may have come just then.
-  Flush();
-  notifications.Run(this);
-  return found;
-}
-
-// Returns whether the ring is drained, with the doorbell armed, or can't be
-// read any more.
-bool Session::ReadBatch(Notifications* notifications) {
-  if (link_ == nullptr || broken_) return true;
+// Returns how many frames there were.
+int Session::ReadBatch(Notifications* notifications) {
+  if (link_ == nullptr || broken_) return 0;
   RingConsumer& ring = link_->consumer();
-  ring.Disarm();
+  int frames = 0;
   size_t bytes = 0;
   size_t unreleased = 0;
   absl::Status status;
@@ -140,7 +93,7 @@ bool Session::ReadBatch(Notifications* notifications) {
     ring.Release();
     if (ring.TakeProducerWakeup()) link_->RingDoorbell();
   };
-  for (int frames = 0; frames < kBatchFrames && bytes < kBatchBytes;) {
+  while (frames < kBatchFrames && bytes < kBatchBytes) {
     RecordHeader header;
     const std::byte* payload;
     const RingConsumer::Next next = ring.Peek(&header, &payload);
@@ -168,10 +121,10 @@ bool Session::ReadBatch(Notifications* notifications) {
           if (const std::shared_ptr<Session> self = weak.lock())
             self->Close(error);
         });
-    return true;
+    return frames;
   }
   if (unreleased > 0) release();
-  return ring.Arm();
+  return frames;
 }
 
 absl::Status Session::HandleFrame(const RecordHeader& header,

@@ -5,14 +5,17 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/support/client_interceptor.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
+#include "transport/grpc/client_call.h"
 #include "transport/grpc/client_channel.h"
 #include "transport/grpc/convert.h"
 #include "transport/grpc/grpc_access.h"
+#include "transport/grpc/short_call.h"
 #include "transport/grpc/switchboard.h"
 #include "transport/link/address.h"
 #include "transport/options.h"
@@ -54,8 +57,19 @@ ClientChannel::Options ReadOptions(const grpc_channel_args& args) {
   return options;
 }
 
-// Runs around each batch of operations of a call: before it, on the
-// application's thread, and behind it.
+// What else the channel knows about its calls.
+struct PathOptions {
+  bool may_be_short;
+  int64_t max_send_message_bytes;  // -1: no limit
+};
+
+PathOptions ReadPathOptions(const grpc_channel_args& args) {
+  return {IntArg(args, kTypedCallsArg, 1) != 0,
+          IntArg(args, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1)};
+}
+
+// Runs around each batch of operations of a call that is bridged: before it, on
+// the application's thread, and behind it.
 class CallInterceptor : public grpc::experimental::Interceptor {
  public:
   CallInterceptor(std::shared_ptr<ClientChannel> channel,
@@ -83,11 +97,22 @@ class CallInterceptor : public grpc::experimental::Interceptor {
         methods->GetRecvMessage() != nullptr &&
         !methods->QueryInterceptionHookPoint(Hook::POST_RECV_MESSAGE);
     const bool whole_answer = receives && methods->GetRecvStatus() != nullptr;
+    const std::shared_ptr<Session> session =
+        receives ? channel_->session() : nullptr;
+    // With several calls open, the application has more to do than to wait for
+    // this one: it is asynchronous, or has several threads.
+    if (session == nullptr || session->calls() > 1) {
+      methods->Proceed();
+      return;
+    }
+    Session::Driver driver(session);
     // Once the batch has started, the call and this with it may be gone.
-    const std::shared_ptr<ClientChannel> channel =
-        receives ? channel_ : nullptr;
     methods->Proceed();
-    if (channel != nullptr) channel->Spin(whole_answer);
+    bool begun = false;
+    driver.Until([&] {
+      if (whole_answer) return session->calls() != 1;
+      return std::exchange(begun, true);
+    });
   }
 
  private:
@@ -99,19 +124,109 @@ class CallInterceptor : public grpc::experimental::Interceptor {
   const bool streams_requests_;
 };
 
+// Whether `address` is on the stack of this thread. Operations that are there
+// are waited for by it.
+bool IsOnThisStack(const void* address) {
+  struct Stack {
+    Stack() {
+      pthread_attr_t attributes;
+      if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
+      pthread_attr_getstack(&attributes, &begin, &bytes);
+      pthread_attr_destroy(&attributes);
+    }
+    void* begin = nullptr;
+    size_t bytes = 0;
+  };
+  static thread_local const Stack stack;
+  const auto offset =
+      static_cast<const char*>(address) - static_cast<const char*>(stack.begin);
+  return offset >= 0 && static_cast<size_t>(offset) < stack.bytes;
+}
+
+// Takes a call's operations over, for the short path.
+class ShortPathInterceptor : public grpc::experimental::Interceptor {
+ public:
+  ShortPathInterceptor(std::shared_ptr<ClientChannel> channel,
+                       std::shared_ptr<ShortCall> call)
+      : channel_(std::move(channel)), call_(std::move(call)) {}
+  ~ShortPathInterceptor() override { call_->Abandon(); }
+
+  void Intercept(
+      grpc::experimental::InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(Hook::PRE_SEND_CANCEL)) {
+      call_->Cancel();
+      return;
+    }
+    if (AreComplete(methods)) {
+      methods->Proceed();
+      return;
+    }
+    // When the operations are complete, the call and this with it may be gone.
+    const std::shared_ptr<ShortCall> call = call_;
+    const bool receives = methods->GetRecvMessage() != nullptr;
+    const std::shared_ptr<Session> session =
+        receives ? channel_->session() : nullptr;
+    // An asynchronous application with several calls open has more to do than
+    // to wait for this one.
+    if (session == nullptr ||
+        (!IsOnThisStack(methods) && session->calls() > 1)) {
+      call->Perform(methods, nullptr);
+      return;
+    }
+    Session::Driver driver(session);
+    ShortCall::Waiter waiter;
+    call->Perform(methods, &waiter);
+    driver.Until([&waiter] { return waiter.done(); });
+    if (!waiter.done()) call->Forget(&waiter);
+  }
+
+ private:
+  using Hook = grpc::experimental::InterceptionHookPoints;
+
+  const std::shared_ptr<ClientChannel> channel_;
+  const std::shared_ptr<ShortCall> call_;
+};
+
+// Whether the call may take the short path: nothing but its operations says
+// what becomes of it.
+bool MayBeShort(const grpc::ClientContext& context) {
+  return !GrpcAccess::HasParentOrCredentials(context) &&
+         grpc::internal::g_global_client_interceptor_factory == nullptr;
+}
+
+bool HasUnaryResponse(grpc::experimental::ClientRpcInfo::Type type) {
+  using Type = grpc::experimental::ClientRpcInfo::Type;
+  return type == Type::UNARY || type == Type::CLIENT_STREAMING;
+}
+
 class CallInterceptorFactory
     : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
-  explicit CallInterceptorFactory(std::shared_ptr<ClientChannel> channel)
-      : channel_(std::move(channel)) {}
+  CallInterceptorFactory(std::shared_ptr<ClientChannel> channel,
+                         const PathOptions& path)
+      : channel_(std::move(channel)), path_(path) {}
 
   grpc::experimental::Interceptor* CreateClientInterceptor(
       grpc::experimental::ClientRpcInfo* info) override {
-    return new CallInterceptor(channel_, info);
+    const grpc::ClientContext& context = *info->client_context();
+    if (!path_.may_be_short || !MayBeShort(context))
+      return new CallInterceptor(channel_, info);
+    ShortCall::Traits traits;
+    traits.method = info->method();
+    traits.authority = GrpcAccess::Authority(context);
+    if (traits.authority.empty())
+      traits.authority = std::string(kDefaultAuthority);
+    traits.wait_for_ready = WaitsForReady(context);
+    traits.unary_response = HasUnaryResponse(info->type());
+    traits.deadline = context.raw_deadline();
+    traits.max_send_message_bytes = path_.max_send_message_bytes;
+    return new ShortPathInterceptor(
+        channel_, std::make_shared<ShortCall>(channel_, std::move(traits)));
   }
 
  private:
   const std::shared_ptr<ClientChannel> channel_;
+  const PathOptions path_;
 };
 
 // The application's calls go to an in-process channel of the switchboard;
@@ -121,8 +236,10 @@ class Channel : public grpc::ChannelInterface {
   Channel(const std::string& target, const grpc::ChannelArguments& args)
       : client_channel_(
             ClientChannel::Create(target, ReadOptions(args.c_channel_args()))),
+        path_(ReadPathOptions(args.c_channel_args())),
         in_process_(Switchboard::Get().NewChannel(
-            args, std::make_unique<CallInterceptorFactory>(client_channel_))),
+            args,
+            std::make_unique<CallInterceptorFactory>(client_channel_, path_))),
         number_(Switchboard::Get().Connect(client_channel_, in_process_)) {}
 
   ~Channel() override {
@@ -139,6 +256,10 @@ class Channel : public grpc::ChannelInterface {
   grpc::internal::Call CreateCall(const grpc::internal::RpcMethod& method,
                                   grpc::ClientContext* context,
                                   grpc::CompletionQueue* queue) override {
+    if (path_.may_be_short && MayBeShort(*context)) {
+      // Made for the sake of what refers to it. Nothing happens on it.
+      return GrpcAccess::CreateCall(in_process_.get(), method, context, queue);
+    }
     ClientCall::Traits traits;
     traits.wait_for_ready = WaitsForReady(*context);
     traits.unary_response =
@@ -176,6 +297,7 @@ class Channel : public grpc::ChannelInterface {
   }
 
   const std::shared_ptr<ClientChannel> client_channel_;
+  const PathOptions path_;
   std::shared_ptr<grpc::Channel> in_process_;
   const uint64_t number_;
 };

@@ -14,8 +14,6 @@
 namespace grpc_shm {
 namespace {
 
-// What a client of a unix socket calls its server, unless told otherwise.
-constexpr absl::string_view kDefaultAuthority = "localhost";
 constexpr absl::string_view kInProcessAuthority = "inproc.authority";
 
 }  // namespace
@@ -49,12 +47,11 @@ void ClientCall::Begin() {
   closed_.Start(self(), grpc_call_, &op, 1);
 }
 
-wire::CallStart ClientCall::Start() const {
-  wire::CallStart start = start_;
+const wire::CallStart& ClientCall::Start() {
   const absl::Duration left = TimeLeft(deadline_);
   if (left != absl::InfiniteDuration())
-    start.set_timeout_ns(absl::ToInt64Nanoseconds(left));
-  return start;
+    start_.set_timeout_ns(absl::ToInt64Nanoseconds(left));
+  return start_;
 }
 
 void ClientCall::OnStarted(std::shared_ptr<Call> call) {

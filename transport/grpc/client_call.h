@@ -17,6 +17,7 @@
 #include "transport/grpc/bridged_call.h"
 #include "transport/grpc/completion.h"
 #include "transport/grpc/convert.h"
+#include "transport/grpc/outbound_call.h"
 
 namespace grpc_shm {
 
@@ -38,7 +39,7 @@ class ClientChannel;
 // Threads: any; operations complete on the application's threads, notifications
 // come from the reactor's. Ownership: kept alive by its operations in flight,
 // by its channel while it waits for a link, and by its Call.
-class ClientCall : public BridgedCall {
+class ClientCall : public BridgedCall, public OutboundCall {
  public:
   // What the channel knows about a call when the application makes it.
   struct Traits {
@@ -57,14 +58,11 @@ class ClientCall : public BridgedCall {
   // Starts to watch for cancellation, and offers the call to the channel.
   void Begin();
 
-  const Traits& traits() const { return traits_; }
-
-  // The call's first frame, with the time that is left to its deadline now.
-  wire::CallStart Start() const;
-
-  // From the channel: the call is on a link; or will never be.
-  void OnStarted(std::shared_ptr<Call> call);
-  void Fail(const absl::Status& status) { OnAborted(status); }
+  bool waits_for_ready() const override { return traits_.wait_for_ready; }
+  std::shared_ptr<CallHandler> handler() override { return self(); }
+  const wire::CallStart& Start() override;
+  void OnStarted(std::shared_ptr<Call> call) override;
+  void Fail(const absl::Status& status) override { OnAborted(status); }
 
   void OnReadable() override { Pump(); }
   void OnAborted(const absl::Status& status) override;

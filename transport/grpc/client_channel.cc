@@ -68,7 +68,7 @@ ClientChannel::~ClientChannel() {
   if (retry_timer_ != 0) Reactor::Get().CancelTimer(retry_timer_);
 }
 
-void ClientChannel::StartCall(const std::shared_ptr<ClientCall>& call) {
+void ClientChannel::StartCall(const std::shared_ptr<OutboundCall>& call) {
   Effects effects;
   {
     absl::MutexLock lock(&mu_);
@@ -86,8 +86,8 @@ void ClientChannel::StartCall(const std::shared_ptr<ClientCall>& call) {
   Perform(std::move(effects));
 }
 
-void ClientChannel::ForgetCall(const ClientCall* call) {
-  std::shared_ptr<ClientCall> forgotten;  // destroyed without the lock
+void ClientChannel::ForgetCall(const OutboundCall* call) {
+  std::shared_ptr<OutboundCall> forgotten;  // destroyed without the lock
   absl::MutexLock lock(&mu_);
   auto it =
       std::find_if(waiting_.begin(), waiting_.end(),
@@ -98,17 +98,9 @@ void ClientChannel::ForgetCall(const ClientCall* call) {
   StopIfUnused();
 }
 
-void ClientChannel::Spin(bool whole_answer) {
-  std::shared_ptr<Session> session;
-  {
-    absl::MutexLock lock(&mu_);
-    session = session_;
-  }
-  // With several calls open, the application has more to do than to wait for
-  // this one: it is asynchronous, or has several threads.
-  if (session == nullptr || session->calls() != 1) return;
-  while (session->Spin() && whole_answer && session->calls() == 1) {
-  }
+std::shared_ptr<Session> ClientChannel::session() {
+  absl::MutexLock lock(&mu_);
+  return session_;
 }
 
 void ClientChannel::Release() {
@@ -304,8 +296,8 @@ void ClientChannel::ConnectFailed(const absl::Status& status,
                                   Effects* effects) {
   SetState(GRPC_CHANNEL_TRANSIENT_FAILURE, effects);
   effects->failure = status;
-  waiting_.remove_if([effects](const std::shared_ptr<ClientCall>& call) {
-    if (call->traits().wait_for_ready) return false;
+  waiting_.remove_if([effects](const std::shared_ptr<OutboundCall>& call) {
+    if (call->waits_for_ready()) return false;
     effects->failed.push_back(call);
     return true;
   });
@@ -372,7 +364,7 @@ void ClientChannel::Perform(Effects effects) {
   for (const auto& call : effects.failed) call->Fail(effects.failure);
   for (const auto& call : effects.started) {
     absl::StatusOr<std::shared_ptr<Call>> started =
-        effects.session->StartCall(call->Start(), call);
+        effects.session->StartCall(call->Start(), call->handler());
     if (started.ok()) {
       call->OnStarted(*std::move(started));
     } else if (absl::IsUnavailable(started.status())) {

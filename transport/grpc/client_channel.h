@@ -18,7 +18,7 @@
 #include "absl/time/time.h"
 #include "transport/base/unique_fd.h"
 #include "transport/call/session.h"
-#include "transport/grpc/client_call.h"
+#include "transport/grpc/outbound_call.h"
 #include "transport/link/link_options.h"
 #include "transport/link/name_watch.h"
 #include "transport/link/reactor.h"
@@ -60,16 +60,13 @@ class ClientChannel : public SessionHandler,
   ~ClientChannel() override;
 
   // Puts the call on the link, or lets it wait for one, or fails it.
-  void StartCall(const std::shared_ptr<ClientCall>& call);
+  void StartCall(const std::shared_ptr<OutboundCall>& call);
 
   // The application gave up a call that may wait for a link.
-  void ForgetCall(const ClientCall* call);
+  void ForgetCall(const OutboundCall* call);
 
-  // From a thread of the application that has asked for something to receive
-  // on a call and is likely to wait for it: waits for it here for a short
-  // while, which saves two wake-ups. `whole_answer`: it asked for all that
-  // there is to come.
-  void Spin(bool whole_answer);
+  // The link's; null if there is none.
+  std::shared_ptr<Session> session();
 
   // The owner is gone: calls go on, and the link is closed after the last.
   void Release();
@@ -83,7 +80,7 @@ class ClientChannel : public SessionHandler,
                            grpc::CompletionQueue* queue, void* tag);
 
   std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>&,
-                                      const wire::CallStart&) override {
+                                      wire::CallStart) override {
     return nullptr;  // servers only
   }
   void OnGoAway(Session* session) override;
@@ -101,9 +98,9 @@ class ClientChannel : public SessionHandler,
 
   // What is to be done once the lock is released.
   struct Effects {
-    std::vector<std::shared_ptr<ClientCall>> failed;
+    std::vector<std::shared_ptr<OutboundCall>> failed;
     absl::Status failure;
-    std::vector<std::shared_ptr<ClientCall>> started;
+    std::vector<std::shared_ptr<OutboundCall>> started;
     std::shared_ptr<Session> session;  // that `started` go on
     std::vector<std::shared_ptr<grpc::Channel>> tellers;
     std::shared_ptr<Session> to_close;  // when it is idle
@@ -138,7 +135,7 @@ class ClientChannel : public SessionHandler,
   grpc_connectivity_state state_ ABSL_GUARDED_BY(mu_) = GRPC_CHANNEL_IDLE;
   std::vector<StateWatcher> watchers_ ABSL_GUARDED_BY(mu_);
   bool released_ ABSL_GUARDED_BY(mu_) = false;
-  std::list<std::shared_ptr<ClientCall>> waiting_ ABSL_GUARDED_BY(mu_);
+  std::list<std::shared_ptr<OutboundCall>> waiting_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<Session> session_ ABSL_GUARDED_BY(mu_);  // READY
 
   // The attempt under way.

@@ -15,4 +15,10 @@ grpc_completion_queue* InlineQueue() {
   return queue;
 }
 
+grpc::CompletionQueue* WrappedInlineQueue() {
+  static grpc::CompletionQueue* const queue =
+      new grpc::CompletionQueue(InlineQueue());
+  return queue;
+}
+
 }  // namespace grpc_shm

@@ -5,6 +5,7 @@
 #define GRPC_SHM_TRANSPORT_GRPC_COMPLETION_H_
 
 #include <grpc/grpc.h>
+#include <grpcpp/completion_queue.h>
 
 #include <cstddef>
 #include <memory>
@@ -20,6 +21,8 @@ namespace grpc_shm {
 // is woken. Tags that come due while another one runs on the same thread run
 // after it, not inside it.
 grpc_completion_queue* InlineQueue();
+// The same as the C++ API names it.
+grpc::CompletionQueue* WrappedInlineQueue();
 
 // The tag of one kind of operation of a `T`: calls `kMethod(ok)`. Keeps its
 // owner alive while the operation runs. One operation at a time.

@@ -87,6 +87,27 @@ void ToWire(const grpc_metadata_array& from,
   }
 }
 
+void ToWire(const std::multimap<std::string, std::string>& from,
+            google::protobuf::RepeatedPtrField<wire::Metadatum>* to) {
+  for (const auto& [key, value] : from) {
+    if (StaysHere(key)) continue;
+    wire::Metadatum* const field = to->Add();
+    field->set_key(key);
+    field->set_value(value);
+  }
+}
+
+bool IsUserMetadata(const std::string& key, const std::string& value) {
+  if (StaysHere(key)) return false;
+  const grpc_slice key_slice =
+      grpc_slice_from_static_buffer(key.data(), key.size());
+  const grpc_slice value_slice =
+      grpc_slice_from_static_buffer(value.data(), value.size());
+  return grpc_header_key_is_legal(key_slice) != 0 &&
+         (grpc_is_binary_header(key_slice) != 0 ||
+          grpc_header_nonbin_value_is_legal(value_slice) != 0);
+}
+
 void MetadataSlices::Assign(
     const google::protobuf::RepeatedPtrField<wire::Metadatum>& from) {
   Clear();

@@ -6,6 +6,7 @@
 
 #include <grpc/grpc.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ namespace grpc_shm {
 // either direction as a user's.
 inline constexpr absl::string_view kReservedKeyPrefix = "grpc-shm-";
 
+// What a client of a unix socket calls its server, unless told otherwise.
+inline constexpr absl::string_view kDefaultAuthority = "localhost";
+
 // gRPC's limit for messages received, in bytes, where none is set.
 inline constexpr int kDefaultMaxReceiveBytes = 4 * 1024 * 1024;
 
@@ -38,6 +42,16 @@ grpc_byte_buffer* ToByteBuffer(ReceivedMessage message);
 // Appends what may cross the link of `from` to `to`.
 void ToWire(const grpc_metadata_array& from,
             google::protobuf::RepeatedPtrField<wire::Metadatum>* to);
+void ToWire(const std::multimap<std::string, std::string>& from,
+            google::protobuf::RepeatedPtrField<wire::Metadatum>* to);
+
+// Whether a header field from a link is one that an application may see. What a
+// peer sent is not trusted to be legal.
+bool IsUserMetadata(const std::string& key, const std::string& value);
+
+// The trailing header field in which gRPC carries Status::error_details.
+inline constexpr absl::string_view kBinaryErrorDetailsKey =
+    "grpc-status-details-bin";
 
 inline absl::string_view View(const grpc_slice& slice) {
   return absl::string_view(

@@ -11,6 +11,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "transport/grpc/convert.h"
+#include "transport/grpc/grpc_access.h"
+#include "transport/grpc/inline_call.h"
 #include "transport/grpc/peer_registry.h"
 #include "transport/grpc/server_call.h"
 #include "transport/link/address.h"
@@ -36,6 +39,22 @@ LinkOptions ToLinkOptions(const ListenerOptions& options) {
   return link;
 }
 
+// What the server sends must pass, whatever its size: the client's limit is the
+// client's matter.
+grpc::ChannelArguments UnlimitedArguments() {
+  grpc::ChannelArguments args;
+  args.SetMaxReceiveMessageSize(-1);
+  return args;
+}
+
+// The stricter of the listener's and the server's limit; -1: none.
+int64_t MaxReceiveBytes(int64_t listener, const grpc::Server& server) {
+  int64_t limit = MaxReceiveMessageBytes(server);
+  if (limit < -1) limit = kDefaultMaxReceiveBytes;  // not set
+  if (listener < 0) return limit;
+  return limit < 0 ? listener : std::min(listener, limit);
+}
+
 }  // namespace
 
 // One client, once it has a link.
@@ -44,8 +63,9 @@ class DirectListener::ServedLink : public SessionHandler {
   ServedLink(std::shared_ptr<DirectListener> listener,
              const PeerCredentials& peer)
       : listener_(std::move(listener)),
-        identity_(PeerRegistry::Get().Add(peer)) {}
-  ~ServedLink() override { PeerRegistry::Get().Remove(identity_); }
+        identity_(std::make_shared<const std::string>(
+            PeerRegistry::Get().Add(peer))) {}
+  ~ServedLink() override { PeerRegistry::Get().Remove(*identity_); }
 
   void set_session(std::shared_ptr<Session> session) {
     session_ = std::move(session);
@@ -53,9 +73,18 @@ class DirectListener::ServedLink : public SessionHandler {
   const std::shared_ptr<Session>& session() const { return session_; }
 
   std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>& call,
-                                      const wire::CallStart& start) override {
-    return std::make_shared<ServerCall>(call, start, identity_,
-                                        &listener_->stub_);
+                                      wire::CallStart start) override {
+    const std::shared_ptr<InlineHost>& host = listener_->inline_host_;
+    InlineMethod* const method = host->services().Find(start.method());
+    if (method == nullptr) {
+      listener_->universal_calls_.fetch_add(1, std::memory_order_relaxed);
+      return std::make_shared<ServerCall>(call, start, *identity_,
+                                          &listener_->stub_);
+    }
+    auto inline_call = std::make_shared<InlineCall>(call, std::move(start),
+                                                    identity_, method, host);
+    inline_call->Begin();
+    return inline_call;
   }
   void OnGoAway(Session*) override {}  // clients only
   void OnClosed(Session*, const absl::Status&) override {
@@ -64,21 +93,21 @@ class DirectListener::ServedLink : public SessionHandler {
 
  private:
   const std::shared_ptr<DirectListener> listener_;
-  const std::string identity_;
+  const std::shared_ptr<const std::string> identity_;
   std::shared_ptr<Session>
       session_;  // set before the link is in links_, under its lock
 };
 
 absl::StatusOr<std::shared_ptr<DirectListener>> DirectListener::Start(
-    const std::string& address, std::shared_ptr<grpc::Channel> server_channel,
+    const std::string& address, grpc::Server* server,
     const ListenerOptions& options) {
   absl::StatusOr<std::string> name = ParseDirectAddress(address);
   if (!name.ok()) return name.status();
   absl::StatusOr<std::unique_ptr<ListeningName>> listening =
       ListeningName::Acquire(*name, options.backlog);
   if (!listening.ok()) return listening.status();
-  std::shared_ptr<DirectListener> listener(new DirectListener(
-      address, *std::move(name), std::move(server_channel), options));
+  std::shared_ptr<DirectListener> listener(
+      new DirectListener(address, *std::move(name), server, options));
   absl::MutexLock lock(&listener->mu_);
   listener->spare_ = OpenSpare();
   absl::StatusOr<Reactor::SourceId> source = Reactor::Get().Watch(
@@ -93,14 +122,20 @@ absl::StatusOr<std::shared_ptr<DirectListener>> DirectListener::Start(
 }
 
 DirectListener::DirectListener(std::string address, std::string name,
-                               std::shared_ptr<grpc::Channel> server_channel,
+                               grpc::Server* server,
                                const ListenerOptions& options)
     : address_(std::move(address)),
       name_(std::move(name)),
       options_(options),
       link_options_(ToLinkOptions(options)),
-      server_channel_(std::move(server_channel)),
-      stub_(server_channel_) {}
+      max_receive_message_bytes_(
+          MaxReceiveBytes(options.max_receive_message_bytes, *server)),
+      inline_host_(std::make_shared<InlineHost>(
+          *server,
+          options.inline_dispatch ? options.inline_services
+                                  : std::vector<grpc::Service*>(),
+          options.max_inline_handlers, options.max_send_message_bytes)),
+      stub_(server->InProcessChannel(UnlimitedArguments())) {}
 
 DirectListener::~DirectListener() {
   absl::MutexLock lock(&mu_);
@@ -190,7 +225,7 @@ void DirectListener::OnHello(uint64_t id) {
   SessionOptions options;
   options.role = SessionOptions::Role::kServer;
   options.address = address_;
-  options.max_receive_message_bytes = options_.max_receive_message_bytes;
+  options.max_receive_message_bytes = max_receive_message_bytes_;
   options.max_calls = options_.max_calls_per_link;
   absl::StatusOr<std::shared_ptr<Session>> session =
       Session::Start(*std::move(link), std::move(options), served);
@@ -246,6 +281,18 @@ void DirectListener::Close() {
     link->session()->Close(absl::UnavailableError(
         absl::StrCat(address_, ": the server has shut down")));
   }
+  inline_host_->AwaitNone();
+}
+
+ListenerStats DirectListener::stats() const {
+  ListenerStats stats;
+  stats.address = address_;
+  stats.inline_calls = inline_host_->calls();
+  stats.universal_calls = universal_calls_.load(std::memory_order_relaxed);
+  stats.services = inline_host_->services().stats();
+  absl::MutexLock lock(&mu_);
+  stats.links = links_.size();
+  return stats;
 }
 
 }  // namespace grpc_shm

@@ -4,9 +4,10 @@
 #ifndef GRPC_SHM_TRANSPORT_GRPC_DIRECT_LISTENER_H_
 #define GRPC_SHM_TRANSPORT_GRPC_DIRECT_LISTENER_H_
 
-#include <grpcpp/channel.h>
 #include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/server.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,15 +19,17 @@
 #include "absl/time/time.h"
 #include "transport/base/unique_fd.h"
 #include "transport/call/session.h"
+#include "transport/grpc/inline_host.h"
 #include "transport/link/link_options.h"
 #include "transport/link/listening_name.h"
 #include "transport/link/reactor.h"
 #include "transport/options.h"
+#include "transport/stats.h"
 
 namespace grpc_shm {
 
 // Serves a direct address: accepts clients, shakes hands, and plays the calls
-// that come over their links on an in-process channel of a server.
+// that come over their links inline, or on an in-process channel of a server.
 //
 // Threads: any. Ownership: shared by its owner and, while they run, by reactor
 // handlers; holds its links.
@@ -35,7 +38,7 @@ class DirectListener : public std::enable_shared_from_this<DirectListener> {
   // Takes the name and listens. INVALID_ARGUMENT, ALREADY_EXISTS,
   // PERMISSION_DENIED, RESOURCE_EXHAUSTED: see ListeningName and Reactor.
   static absl::StatusOr<std::shared_ptr<DirectListener>> Start(
-      const std::string& address, std::shared_ptr<grpc::Channel> server_channel,
+      const std::string& address, grpc::Server* server,
       const ListenerOptions& options);
 
   DirectListener(const DirectListener&) = delete;
@@ -49,8 +52,11 @@ class DirectListener : public std::enable_shared_from_this<DirectListener> {
   // Until every call has ended or the deadline has passed.
   void AwaitIdle(absl::Time deadline);
 
-  // Ends the calls that are left, and all links.
+  // Ends the calls that are left, and all links. Waits for handlers that run
+  // inline.
   void Close();
+
+  ListenerStats stats() const;
 
  private:
   class ServedLink;
@@ -62,8 +68,7 @@ class DirectListener : public std::enable_shared_from_this<DirectListener> {
     Reactor::TimerId timer;
   };
 
-  DirectListener(std::string address, std::string name,
-                 std::shared_ptr<grpc::Channel> server_channel,
+  DirectListener(std::string address, std::string name, grpc::Server* server,
                  const ListenerOptions& options);
 
   void OnAcceptable();
@@ -79,10 +84,12 @@ class DirectListener : public std::enable_shared_from_this<DirectListener> {
   const std::string name_;
   const ListenerOptions options_;
   const LinkOptions link_options_;
-  const std::shared_ptr<grpc::Channel> server_channel_;
+  const int64_t max_receive_message_bytes_;
+  const std::shared_ptr<InlineHost> inline_host_;
   grpc::GenericStub stub_;
+  std::atomic<uint64_t> universal_calls_{0};
 
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   std::unique_ptr<ListeningName> listening_
       ABSL_GUARDED_BY(mu_);  // null: drained
   Reactor::SourceId source_ ABSL_GUARDED_BY(mu_) = 0;

@@ -13,13 +13,22 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
+#include <grpcpp/impl/call_op_set.h>
 #include <grpcpp/impl/channel_interface.h>
 #include <grpcpp/impl/rpc_method.h>
+#include <grpcpp/impl/rpc_service_method.h>
+#include <grpcpp/impl/service_type.h>
 #include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_interceptor.h>
 #include <grpcpp/support/sync_stream.h>
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace grpc_shm {
 
@@ -37,6 +46,14 @@ class grpc::ClientReader<grpc_shm::GrpcAccessTag> {
   static uint32_t InitialMetadataFlags(const ClientContext& context) {
     return context.initial_metadata_flags();
   }
+  static const std::string& Authority(const ClientContext& context) {
+    return context.authority_;
+  }
+  // Whether something of gRPC's core acts upon the call besides what its
+  // operations say: the call that it was made for, or credentials of its own.
+  static bool HasParentOrCredentials(const ClientContext& context) {
+    return context.propagate_from_call_ != nullptr || context.creds_ != nullptr;
+  }
   static internal::Call CreateCall(ChannelInterface* channel,
                                    const internal::RpcMethod& method,
                                    ClientContext* context,
@@ -51,9 +68,103 @@ class grpc::ClientReader<grpc_shm::GrpcAccessTag> {
   }
 };
 
+// The same for ServerContextBase and grpc::ServerReader<>: makes a context for
+// a call that gRPC's server does not know. Checked with 1.51.1.
+template <>
+class grpc::ServerReader<grpc_shm::GrpcAccessTag> {
+ public:
+  using Interceptors = std::vector<
+      std::unique_ptr<experimental::ServerInterceptorFactoryInterface>>;
+
+  // Takes a reference to `call`. `metadata` is taken over; what its entries
+  // refer to must outlive the context. `method` must, too.
+  static experimental::ServerRpcInfo* Bind(
+      ServerContextBase* context, grpc_call* call, gpr_timespec deadline,
+      grpc_metadata_array* metadata, const char* method,
+      internal::RpcMethod::RpcType type, const Interceptors& interceptors) {
+    grpc_call_ref(call);
+    context->set_call(call);
+    context->BindDeadlineAndMetadata(deadline, metadata);
+    return context->set_server_rpc_info(method, type, interceptors);
+  }
+  // IsCancelled() is true from now on. Any thread.
+  static void MarkCancelled(ServerContextBase* context) {
+    context->marked_cancelled_.store(true, std::memory_order_release);
+  }
+};
+
+// The same for ByteBuffer and CallOpRecvMessage<>. Checked with 1.51.1.
+template <>
+class grpc::internal::CallOpRecvMessage<grpc_shm::GrpcAccessTag> {
+ public:
+  // Gives up the buffer; null if there is none.
+  static grpc_byte_buffer* Release(ByteBuffer* buffer) {
+    grpc_byte_buffer* const raw = buffer->c_buffer();
+    buffer->Release();
+    return raw;
+  }
+  static void Assign(grpc_byte_buffer* raw, ByteBuffer* buffer) {
+    buffer->set_buffer(raw);
+  }
+};
+
 namespace grpc_shm {
 
 using GrpcAccess = grpc::ClientReader<GrpcAccessTag>;
+using ServerContextAccess = grpc::ServerReader<GrpcAccessTag>;
+using ByteBufferAccess = grpc::internal::CallOpRecvMessage<GrpcAccessTag>;
+
+// Private members that have no such friend. They are named in explicit
+// instantiations, which access checks do not apply to (C++17, 17.7.2/12).
+// Checked with 1.51.1.
+
+// The service's methods, in the order of its definition; null: marked as
+// generic.
+const std::vector<std::unique_ptr<grpc::internal::RpcServiceMethod>>& MethodsOf(
+    const grpc::Service& service);
+
+// Whether the application has interceptors in the server.
+bool HasInterceptors(const grpc::Server& server);
+
+// What is to be called around each synchronous handler.
+grpc::Server::GlobalCallbacks* GlobalCallbacksOf(const grpc::Server& server);
+
+// Bytes; -1: no limit.
+int MaxReceiveMessageBytes(const grpc::Server& server);
+
+// Taking operations over: an interceptor that was shown a set of operations
+// performs them in the core's place, whenever that may be, and then has them
+// complete. It is what Hijack() and Proceed() come to, without a second run of
+// the interceptor, and for servers as well.
+class TakenOperations {
+ public:
+  TakenOperations() = default;
+  // `methods` as shown to Intercept(), on the way to the core.
+  explicit TakenOperations(
+      grpc::experimental::InterceptorBatchMethods* methods);
+
+  // Valid until Complete().
+  grpc::experimental::InterceptorBatchMethods* methods() const {
+    return methods_;
+  }
+
+  // Has the operation that sends a message fail.
+  void FailSend() const;
+
+  // Gives `message` to the operation that receives one, as the core would: gRPC
+  // makes of it what the application asked for, whatever its type. Takes it.
+  void GiveMessage(grpc_byte_buffer* message) const;
+
+  // The operations are gone after this.
+  void Complete() const;
+
+ private:
+  grpc::experimental::InterceptorBatchMethods* methods_ = nullptr;
+  grpc::internal::CallOpSetInterface* operations_ = nullptr;
+};
+
+// Whether an interceptor is shown operations that are complete.
+bool AreComplete(grpc::experimental::InterceptorBatchMethods* methods);
 
 // Whether the application waits for the channel to become ready. The flag is a
 // constant of gRPC's C API.

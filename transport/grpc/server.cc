@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "transport/grpc/convert.h"
 #include "transport/grpc/direct_listener.h"
 
 namespace grpc_shm {
@@ -17,12 +16,8 @@ namespace grpc_shm {
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Attach(
     grpc::Server* server, const std::string& address,
     const ListenerOptions& options) {
-  // What the server sends must pass, whatever its size: the client's limit is
-  // the client's matter.
-  grpc::ChannelArguments args;
-  args.SetMaxReceiveMessageSize(-1);
   absl::StatusOr<std::shared_ptr<DirectListener>> listener =
-      DirectListener::Start(address, server->InProcessChannel(args), options);
+      DirectListener::Start(address, server, options);
   if (!listener.ok()) return listener.status();
   return std::unique_ptr<Listener>(new Listener(*std::move(listener)));
 }
@@ -33,6 +28,8 @@ Listener::Listener(std::shared_ptr<DirectListener> listener)
 Listener::~Listener() { Shutdown(absl::InfinitePast()); }
 
 void Listener::Drain() { listener_->Drain(); }
+
+ListenerStats Listener::stats() const { return listener_->stats(); }
 
 void Listener::Shutdown(absl::Time deadline) {
   listener_->Drain();
@@ -56,11 +53,14 @@ void Server::ShutdownUntil(absl::Time deadline) {
 
 void Server::Wait() { server_->Wait(); }
 
+std::vector<ListenerStats> Server::stats() const {
+  std::vector<ListenerStats> stats;
+  for (const auto& listener : listeners_) stats.push_back(listener->stats());
+  return stats;
+}
+
 // ---- ServerBuilder
 // ---------------------------------------------------------------------------------------------
-
-ServerBuilder::ServerBuilder()
-    : max_receive_message_bytes_(kDefaultMaxReceiveBytes) {}
 
 ServerBuilder& ServerBuilder::Listen(const std::string& address,
                                      const ListenerOptions& options) {
@@ -76,6 +76,7 @@ ServerBuilder& ServerBuilder::AddListeningPort(
 }
 
 ServerBuilder& ServerBuilder::RegisterService(grpc::Service* service) {
+  services_.push_back(service);
   builder_.RegisterService(service);
   return *this;
 }
@@ -104,12 +105,12 @@ std::unique_ptr<grpc::ServerCompletionQueue> ServerBuilder::AddCompletionQueue(
 }
 
 ServerBuilder& ServerBuilder::SetMaxReceiveMessageSize(int bytes) {
-  max_receive_message_bytes_ = bytes;
   builder_.SetMaxReceiveMessageSize(bytes);
   return *this;
 }
 
 ServerBuilder& ServerBuilder::SetMaxSendMessageSize(int bytes) {
+  max_send_message_bytes_ = bytes;
   builder_.SetMaxSendMessageSize(bytes);
   return *this;
 }
@@ -156,8 +157,8 @@ std::unique_ptr<Server> ServerBuilder::BuildAndStart(absl::Status* error) {
   if (std::unique_ptr<grpc::Server> built = builder_.BuildAndStart()) {
     server.reset(new Server(std::move(built)));
     for (auto& [address, options] : addresses_) {
-      if (options.max_receive_message_bytes < 0)
-        options.max_receive_message_bytes = max_receive_message_bytes_;
+      options.inline_services = services_;
+      options.max_send_message_bytes = max_send_message_bytes_;
       absl::StatusOr<std::unique_ptr<Listener>> listener =
           Listener::Attach(server->grpc_server(), address, options);
       status = listener.status();

@@ -12,16 +12,6 @@
 #include "transport/grpc/peer_registry.h"
 
 namespace grpc_shm {
-namespace {
-
-// InlineQueue() as the C++ API names it.
-grpc::CompletionQueue* WrappedInlineQueue() {
-  static grpc::CompletionQueue* const queue =
-      new grpc::CompletionQueue(InlineQueue());
-  return queue;
-}
-
-}  // namespace
 
 ServerCall::ServerCall(std::shared_ptr<Call> call, const wire::CallStart& start,
                        const std::string& identity, grpc::GenericStub* stub)

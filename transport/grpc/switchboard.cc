@@ -4,9 +4,6 @@
 #include "transport/grpc/switchboard.h"
 
 #include <grpc/slice.h>
-#include <grpcpp/ext/health_check_service_server_builder_option.h>
-#include <grpcpp/impl/server_builder_option.h>
-#include <grpcpp/impl/server_builder_plugin.h>
 #include <grpcpp/server_builder.h>
 
 #include <cstdio>
@@ -20,6 +17,7 @@
 #include "transport/grpc/completion.h"
 #include "transport/grpc/convert.h"
 #include "transport/grpc/grpc_access.h"
+#include "transport/grpc/private_server.h"
 
 namespace grpc_shm {
 namespace {
@@ -29,18 +27,6 @@ constexpr char kKey[] = "grpc-shm-channel";
 // Requests that wait for calls: calls that come in a burst from several threads
 // find one without a lock.
 constexpr int kStandingRequests = 32;
-
-// The application may have plug-ins for every server it builds (reflection,
-// say). Their services must not answer here, in place of those at the other end
-// of the link.
-class NoPlugins : public grpc::ServerBuilderOption {
- public:
-  void UpdateArguments(grpc::ChannelArguments*) override {}
-  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>*
-                         plugins) override {
-    plugins->clear();
-  }
-};
 
 bool ParseValue(absl::string_view value, uint64_t* number,
                 ClientCall::Traits* traits) {
@@ -90,12 +76,7 @@ Switchboard::Switchboard() {
   builder.AddListeningPort("grpc-shm",
                            std::make_shared<QueueRegistrar>(InlineQueue()));
   unused_queue_ = builder.AddCompletionQueue();
-  builder.SetMaxReceiveMessageSize(-1);
-  builder.SetMaxSendMessageSize(-1);
-  builder.SetOption(std::make_unique<NoPlugins>());
-  builder.SetOption(
-      std::make_unique<grpc::HealthCheckServiceServerBuilderOption>(nullptr));
-  server_ = builder.BuildAndStart();
+  server_ = BuildPrivateServer(&builder);
 }
 
 void Switchboard::RequestCall() {

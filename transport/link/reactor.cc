@@ -20,6 +20,9 @@ namespace {
 constexpr uint64_t kWakeId = 1;
 constexpr uint64_t kTimerId = 2;
 
+// No sum of it and a time overflows.
+constexpr absl::Duration kLongestDelay = absl::Hours(24 * 365 * 100);
+
 absl::Status Register(int epoll, int fd, uint32_t events, uint64_t id) {
   epoll_event event{};
   event.events = events;
@@ -30,6 +33,10 @@ absl::Status Register(int epoll, int fd, uint32_t events, uint64_t id) {
   return absl::OkStatus();
 }
 
+// What the calling thread is to the reactor.
+enum class ThisThread { kForeign, kCounted, kBlocking };
+thread_local ThisThread this_thread = ThisThread::kForeign;
+
 }  // namespace
 
 Reactor& Reactor::Get() {
@@ -39,7 +46,7 @@ Reactor& Reactor::Get() {
 }
 
 absl::Status Reactor::EnsureStarted() {
-  if (threads_ > 0) return absl::OkStatus();
+  if (epoll_.valid()) return absl::OkStatus();
   UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid())
     return absl::ErrnoToStatus(errno,
@@ -58,15 +65,62 @@ absl::Status Reactor::EnsureStarted() {
   epoll_ = std::move(epoll);
   wake_ = std::move(wake);
   timer_ = std::move(timer);
+  if (!ReplaceWaitingThread()) {
+    epoll_.reset();
+    return absl::ResourceExhaustedError(
+        "starting the reactor's thread: the system has no thread left");
+  }
   ArmTimer();
-  StartThread();
   if (!tasks_.empty()) Wake();
   return absl::OkStatus();
 }
 
-void Reactor::StartThread() {
-  ++threads_;
-  pool_.emplace_back([this] { Run(); });
+// Starts a thread if none waits. False: the system has no more.
+bool Reactor::ReplaceWaitingThread() {
+  int none = 0;
+  // It counts as waiting from here on, so that nobody else starts one as well.
+  if (!waiting_.compare_exchange_strong(none, 1)) return true;
+  counted_.fetch_add(1);
+  // Detached: it ends by itself, when there is little to do, and nobody can
+  // wait for it: a handler may never return.
+  pthread_attr_t detached;
+  pthread_attr_init(&detached);
+  pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+  pthread_t thread;
+  const int error = pthread_create(&thread, &detached, &ThreadMain, this);
+  pthread_attr_destroy(&detached);
+  if (error == 0) return true;
+  counted_.fetch_sub(1);
+  waiting_.fetch_sub(1);
+  return false;
+}
+
+// This thread won't take part for some time, or ever.
+void Reactor::StopCounting() {
+  if (counted_.fetch_sub(1) <= kMaxThreads && waiting_.load() == 0)
+    ReplaceWaitingThread();
+}
+
+// Whether this thread is to wait for an event: it is counted among those then.
+bool Reactor::StartWaiting() {
+  int waiting = waiting_.load();
+  while (waiting < kMaxIdleThreads) {
+    if (waiting_.compare_exchange_weak(waiting, waiting + 1)) return true;
+  }
+  return false;
+}
+
+Reactor::BlockingScope::BlockingScope()
+    : outermost_(this_thread == ThisThread::kCounted) {
+  if (!outermost_) return;
+  this_thread = ThisThread::kBlocking;
+  Get().StopCounting();
+}
+
+Reactor::BlockingScope::~BlockingScope() {
+  if (!outermost_) return;
+  Get().counted_.fetch_add(1);
+  this_thread = ThisThread::kCounted;
 }
 
 absl::StatusOr<Reactor::SourceId> Reactor::Watch(int fd, uint32_t epoll_events,
@@ -108,8 +162,13 @@ void Reactor::Wake() {
 }
 
 Reactor::TimerId Reactor::After(absl::Duration delay, Task task) {
-  const Nanos when =
-      MonotonicNanos() + std::max<int64_t>(1, absl::ToInt64Nanoseconds(delay));
+  return At(MonotonicNanos() +
+                absl::ToInt64Nanoseconds(std::min(delay, kLongestDelay)),
+            std::move(task));
+}
+
+Reactor::TimerId Reactor::At(Nanos when, Task task) {
+  when = std::max<Nanos>(when, 1);  // zero would switch the timer off
   absl::MutexLock lock(&mu_);
   const TimerId id = next_id_++;
   timers_.emplace(std::make_pair(when, id), std::move(task));
@@ -142,67 +201,72 @@ void Reactor::ArmTimer() {
     timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
 }
 
-void Reactor::Run() {
+void* Reactor::ThreadMain(void* reactor) {
   pthread_setname_np(pthread_self(), "grpc-shm-react");
+  this_thread = ThisThread::kCounted;
+  static_cast<Reactor*>(reactor)->Run();
+  return nullptr;
+}
+
+void Reactor::Run() {
   int epoll;
   {
     absl::MutexLock lock(&mu_);
     epoll = epoll_.get();
   }
-  for (;;) {
-    {
-      absl::MutexLock lock(&mu_);
-      ++waiting_;
-    }
+  // Of the threads that wait the kernel wakes the one that came last, whose
+  // caches are warm.
+  do {
     epoll_event event;
     const int events = epoll_wait(epoll, &event, 1, -1);
-    std::shared_ptr<Handler> handler;
-    {
-      absl::MutexLock lock(&mu_);
-      if (--waiting_ == 0 && threads_ < kMaxThreads) StartThread();
-      if (events == 1) {
-        auto it = sources_.find(event.data.u64);
-        if (it != sources_.end()) handler = it->second;
-      }
-    }
-    if (events != 1) continue;  // a signal
-    if (event.data.u64 == kWakeId) {
-      RunTask();
-    } else if (event.data.u64 == kTimerId) {
-      RunTimers();
-    } else if (handler != nullptr) {
-      (*handler)(event.events);
-    }
-  }
+    if (waiting_.fetch_sub(1) == 1 && counted_.load() < kMaxThreads)
+      ReplaceWaitingThread();
+    if (events == 1) HandleEvent(event);  // else: a signal
+  } while (StartWaiting());
+  StopCounting();
 }
 
-void Reactor::RunTask() {
+void Reactor::HandleEvent(const epoll_event& event) {
   Task task;
+  std::shared_ptr<Handler> handler;
   {
     absl::MutexLock lock(&mu_);
-    if (tasks_.empty()) return;
-    task = std::move(tasks_.front());
-    tasks_.pop_front();
-    // Two posts can merge into one edge: whoever takes a task passes the rest
-    // on before it runs its own.
-    if (!tasks_.empty()) Wake();
+    if (event.data.u64 == kWakeId) {
+      task = TakeTask();
+    } else if (event.data.u64 == kTimerId) {
+      task = TakeTimer();
+    } else {
+      auto source = sources_.find(event.data.u64);
+      if (source != sources_.end()) handler = source->second;
+    }
   }
-  task();
+  if (handler != nullptr) {
+    (*handler)(event.events);
+  } else if (task != nullptr) {
+    task();
+  }
 }
 
-void Reactor::RunTimers() {
-  std::vector<Task> due;
-  {
-    absl::MutexLock lock(&mu_);
-    const Nanos now = MonotonicNanos();
-    while (!timers_.empty() && timers_.begin()->first.first <= now) {
-      timer_times_.erase(timers_.begin()->first.second);
-      due.push_back(std::move(timers_.begin()->second));
-      timers_.erase(timers_.begin());
-    }
-    ArmTimer();
+Reactor::Task Reactor::TakeTask() {
+  if (tasks_.empty()) return nullptr;
+  Task task = std::move(tasks_.front());
+  tasks_.pop_front();
+  // Two posts can merge into one edge: whoever takes a task passes the rest on
+  // before it runs its own.
+  if (!tasks_.empty()) Wake();
+  return task;
+}
+
+Reactor::Task Reactor::TakeTimer() {
+  Task task;
+  if (!timers_.empty() && timers_.begin()->first.first <= MonotonicNanos()) {
+    task = std::move(timers_.begin()->second);
+    timer_times_.erase(timers_.begin()->first.second);
+    timers_.erase(timers_.begin());
   }
-  for (Task& task : due) task();
+  // The next one may be due as well: an event for another thread.
+  ArmTimer();
+  return task;
 }
 
 }  // namespace grpc_shm

@@ -4,14 +4,15 @@
 #ifndef GRPC_SHM_TRANSPORT_LINK_REACTOR_H_
 #define GRPC_SHM_TRANSPORT_LINK_REACTOR_H_
 
+#include <sys/epoll.h>
+
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -32,15 +33,17 @@ namespace grpc_shm {
 // holds nobody else's event. A thread that takes an event while no other one
 // waits starts another (up to kMaxThreads), since a handler may end in a
 // callback service's method, which gRPC runs on the thread that delivers the
-// request. A handler of an edge-triggered source can run concurrently with
-// itself.
+// request. Code that may block for ever says so with a BlockingScope. A thread
+// that comes back while kMaxIdleThreads wait already ends. A handler of an
+// edge-triggered source can run concurrently with itself.
 //
 // Lifetime: made on first use and never destroyed. Handlers hold weak
 // references to what they serve: Unwatch and CancelTimer do not wait for a
 // handler that is already running.
 //
-// Failure: Watch and After give RESOURCE_EXHAUSTED when the process has no
-// descriptors left.
+// Failure: Watch gives RESOURCE_EXHAUSTED when the process has no descriptors
+// or threads left; tasks and timers then wait until there are some. If only
+// more threads can't be had, events wait for those that there are.
 class Reactor {
  public:
   using Handler = std::function<void(uint32_t epoll_events)>;
@@ -48,7 +51,13 @@ class Reactor {
   using SourceId = uint64_t;
   using TimerId = uint64_t;
 
+  // Threads outside of any BlockingScope. More serve more handlers that block
+  // without saying so, and compete for the same cores otherwise.
   static constexpr int kMaxThreads = 8;
+
+  // Threads that are kept when there is nothing to do. Each costs a stack; each
+  // one less is a thread to start when so many events come at once.
+  static constexpr int kMaxIdleThreads = 4;
 
   static Reactor& Get();
 
@@ -67,11 +76,27 @@ class Reactor {
   // Runs `task` soon on a reactor thread.
   void Post(Task task);
 
-  // Runs `task` after `delay`, once.
+  // Runs `task` after `delay`, or at `when` (MonotonicNanos), once.
   TimerId After(absl::Duration delay, Task task);
+  TimerId At(int64_t when, Task task);
 
   // Forgets a timer that has not started to run.
   void CancelTimer(TimerId id);
+
+  // While it lives, the calling thread may block for any time: it is none of
+  // the kMaxThreads, and another thread waits for events. Free of locks and
+  // system calls when one does already. Does nothing on a thread that is not
+  // the reactor's, or inside of another one.
+  class BlockingScope {
+   public:
+    BlockingScope();
+    ~BlockingScope();
+    BlockingScope(const BlockingScope&) = delete;
+    BlockingScope& operator=(const BlockingScope&) = delete;
+
+   private:
+    const bool outermost_;
+  };
 
  private:
   using Nanos = int64_t;  // CLOCK_MONOTONIC
@@ -79,21 +104,29 @@ class Reactor {
   Reactor() = default;
 
   absl::Status EnsureStarted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void StartThread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool ReplaceWaitingThread();
+  void StopCounting();
+  bool StartWaiting();
+  static void* ThreadMain(void* reactor);
   void Run();
-  void RunTask();
-  void RunTimers();
+  void HandleEvent(const epoll_event& event);
+  Task TakeTask() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Task TakeTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ArmTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Wake();
+  void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Memory ordering: both sequentially consistent. Who stops waiting looks for
+  // room among the counted; who stops being counted looks for one that waits:
+  // so at least one of two that do so at once sees the other, and starts the
+  // thread that is needed.
+  std::atomic<int> counted_{0};  // threads, less those in a BlockingScope
+  std::atomic<int> waiting_{0};  // in epoll, or on the shortest way there
 
   absl::Mutex mu_;
   UniqueFd epoll_ ABSL_GUARDED_BY(mu_);
   UniqueFd wake_
       ABSL_GUARDED_BY(mu_);  // eventfd, edge-triggered and never read
   UniqueFd timer_ ABSL_GUARDED_BY(mu_);  // timerfd
-  int threads_ ABSL_GUARDED_BY(mu_) = 0;
-  int waiting_ ABSL_GUARDED_BY(mu_) = 0;
-  std::vector<std::thread> pool_ ABSL_GUARDED_BY(mu_);
   uint64_t next_id_ ABSL_GUARDED_BY(mu_) =
       16;  // lower ids are the reactor's own descriptors
   absl::flat_hash_map<SourceId, std::shared_ptr<Handler>> sources_

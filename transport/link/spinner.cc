@@ -3,11 +3,7 @@
 
 #include "transport/link/spinner.h"
 
-#include <sched.h>
-
 #include <algorithm>
-
-#include "transport/base/monotonic_clock.h"
 
 namespace grpc_shm {
 namespace {
@@ -15,45 +11,33 @@ namespace {
 constexpr uint32_t kMaxSkip = 64;
 constexpr int kChecksPerYield = 16;
 
-int AllowedSpinners() {
-  cpu_set_t cpus;
-  if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0) return 0;
-  return CPU_COUNT(&cpus) / 2;
-}
-
 void Pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #endif
 }
 
-// How many threads of this process wait awake.
-std::atomic<int> spinners{0};
-
 }  // namespace
 
 bool Spinner::WorthIt() {
+  if (policy_ == SpinPolicy::kNever || cores_->count() < 2) return false;
+  if (cores_->crowded()) return false;
+  if (policy_ == SpinPolicy::kBusy) return true;
   const uint32_t skip = to_skip_.load(std::memory_order_relaxed);
   if (skip == 0) return true;
   to_skip_.store(skip - 1, std::memory_order_relaxed);
   return false;
 }
 
-bool Spinner::Wait(absl::FunctionRef<bool()> happened) {
+bool Spinner::Wait(absl::FunctionRef<bool()> happened, absl::Duration bound) {
   if (happened()) return true;
-  static const int allowed = AllowedSpinners();
-  if (spinners.fetch_add(1, std::memory_order_relaxed) >= allowed) {
-    spinners.fetch_sub(1, std::memory_order_relaxed);
-    return false;
-  }
-  const int64_t end = MonotonicNanos() + absl::ToInt64Nanoseconds(kBound);
-  bool found = false;
-  do {
-    sched_yield();
-    for (int i = 0; i < kChecksPerYield && !(found = happened()); ++i) Pause();
-  } while (!found && MonotonicNanos() < end);
-  spinners.fetch_sub(1, std::memory_order_relaxed);
+  if (policy_ == SpinPolicy::kNever || cores_->count() < 2) return false;
+  if (policy_ == SpinPolicy::kBusy)
+    return WaitAwake(happened, std::min(bound, kBusyBound));
 
+  if (!cores_->Take()) return false;
+  const bool found = WaitAwake(happened, std::min(bound, kBound));
+  cores_->GiveBack();
   if (found) {
     next_skip_.store(1, std::memory_order_relaxed);
   } else {
@@ -62,6 +46,24 @@ bool Spinner::Wait(absl::FunctionRef<bool()> happened) {
     next_skip_.store(std::min(2 * skip, kMaxSkip), std::memory_order_relaxed);
   }
   return found;
+}
+
+bool Spinner::WaitAwake(absl::FunctionRef<bool()> happened,
+                        absl::Duration bound) {
+  const int64_t long_yield = absl::ToInt64Nanoseconds(Cores::kLongYield);
+  int64_t now = cores_->Now();
+  const int64_t end = now + absl::ToInt64Nanoseconds(bound);
+  while (now < end) {
+    cores_->Yield();
+    bool found = false;
+    for (int i = 0; i < kChecksPerYield && !(found = happened()); ++i) Pause();
+    const int64_t before = now;
+    now = cores_->Now();
+    const bool crowded = now - before > long_yield;
+    if (crowded) cores_->OnLongYield();
+    if (found || crowded) return found;
+  }
+  return false;
 }
 
 }  // namespace grpc_shm

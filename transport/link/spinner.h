@@ -9,18 +9,34 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
+#include "transport/link/cores.h"
 
 namespace grpc_shm {
+
+// How to wait for something that is about to happen.
+enum class SpinPolicy {
+  // Never awake.
+  kNever,
+  // Awake for up to 50 us if that has been worth it lately, on at most half of
+  // the process's cores at one time.
+  kAdaptive,
+  // Awake for up to 10 ms, whether that has been worth it or not. Each thread
+  // that waits so takes a core that nobody else wants, whatever their number.
+  kBusy,
+};
 
 // Waits awake, for a bounded time, for something that is about to happen: to be
 // woken costs more than a short wait does.
 //
-// It learns whether waiting is worth it: after a wait in vain it lets the next
-// one go by, then two, four, and so on up to 64, until one succeeds. So a peer
-// that takes a millisecond to answer soon costs nearly no spinning at all, and
-// an idle one costs none. Threads that could use the core get it (sched_yield):
-// under load a wait awake becomes a way to let others run. At most half of the
-// process's cores wait awake at one time, and none if it has but one.
+// The adaptive policy learns whether waiting is worth it: after a wait in vain
+// it lets the next one go by, then two, four, and so on up to 64, until one
+// succeeds. So a peer that takes a millisecond to answer soon costs nearly no
+// spinning at all, and an idle one costs none.
+//
+// Threads that could use the core get it (sched_yield). If they keep it for
+// long, who yields waits longer than who sleeps: so nobody waits awake, by any
+// policy, while the cores are crowded (see Cores), nor in a process that has
+// but one core.
 //
 // Threads: any.
 //
@@ -28,21 +44,31 @@ namespace grpc_shm {
 // nothing is published through them.
 class Spinner {
  public:
-  // The longest wait: about what one wake-up of a sleeping thread costs twice.
+  // The longest wait. Adaptive: about what one wake-up of a sleeping thread
+  // costs twice.
   static constexpr absl::Duration kBound = absl::Microseconds(50);
+  static constexpr absl::Duration kBusyBound = absl::Milliseconds(10);
 
-  Spinner() = default;
+  explicit Spinner(SpinPolicy policy = SpinPolicy::kAdaptive,
+                   Cores* cores = &Cores::OfThisProcess())
+      : policy_(policy), cores_(cores) {}
   Spinner(const Spinner&) = delete;
   Spinner& operator=(const Spinner&) = delete;
 
   // Whether the next wait is worth it. Counts it as gone by if not.
   bool WorthIt();
 
-  // Until `happened` or the bound; returns whether it happened. `happened` is
-  // called every few nanoseconds.
-  bool Wait(absl::FunctionRef<bool()> happened);
+  // Until `happened`, for the policy's bound or for `bound` if that is less;
+  // returns whether it happened. `happened` is called every few nanoseconds,
+  // and once in any case.
+  bool Wait(absl::FunctionRef<bool()> happened,
+            absl::Duration bound = absl::InfiniteDuration());
 
  private:
+  bool WaitAwake(absl::FunctionRef<bool()> happened, absl::Duration bound);
+
+  const SpinPolicy policy_;
+  Cores* const cores_;
   std::atomic<uint32_t> to_skip_{0};
   std::atomic<uint32_t> next_skip_{1};
 };

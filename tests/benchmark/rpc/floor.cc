@@ -11,14 +11,13 @@
 #include "absl/status/status.h"
 #include "tests/benchmark/rpc/closed_loop.h"
 #include "tests/benchmark/rpc/echo.grpc.pb.h"
+#include "tests/benchmark/rpc/generic_client.h"
 #include "tests/benchmark/rpc/grpc_status.h"
 #include "tests/benchmark/rpc/payload.h"
 #include "tests/benchmark/rpc/scenarios.h"
 
 namespace grpc_shm::bench {
 namespace {
-
-constexpr char kMethod[] = "/grpc_shm.bench.Echo/Unary";
 
 enum Tag : intptr_t { kAccepted = 1, kRead, kAnswered, kClientDone };
 void* ToPointer(Tag tag) {
@@ -106,21 +105,15 @@ class FloorExchange : public Exchange {
   }
 
   absl::Status Run() override {
-    bool own_buffer = false;
-    grpc::ByteBuffer request;
-    grpc::Status status = grpc::SerializationTraits<Payload>::Serialize(
-        request_, &request, &own_buffer);
-    if (!status.ok()) return ToAbslStatus(status);
     grpc::ClientContext context;
     grpc::ByteBuffer reply;
-    auto call =
-        stub_.PrepareUnaryCall(&context, kMethod, request, &client_queue_);
+    grpc::Status status;
+    auto call = stub_.PrepareUnaryCall(&context, kUnaryMethod,
+                                       ToBytes(request_), &client_queue_);
     call->StartCall();
     call->Finish(&reply, &status, ToPointer(kClientDone));
     while (!ClientDone()) server_.Step();
-    if (status.ok())
-      status = grpc::SerializationTraits<Payload>::Deserialize(&reply, &reply_);
-    return ToAbslStatus(status);
+    return status.ok() ? FromBytes(&reply, &reply_) : ToAbslStatus(status);
   }
 
   absl::Status Verify(uint64_t sequence) override {

@@ -8,45 +8,25 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "tests/benchmark/rpc/json_writer.h"
-#include "tests/benchmark/rpc/statistics.h"
+#include "tests/benchmark/rpc/figures.h"
 #include "tests/benchmark/rpc/transports.h"
 
 namespace grpc_shm::bench {
 namespace {
 
-// The median over those rounds in which the field was set.
-std::optional<double> MedianOf(const Outcome& outcome,
-                               bool (Measurement::*has)() const,
-                               double (Measurement::*get)() const) {
-  std::vector<double> values;
-  for (const Measurement& round : outcome.rounds) {
-    if ((round.*has)()) values.push_back((round.*get)());
-  }
-  if (values.empty()) return std::nullopt;
-  return Median(std::move(values));
-}
-
 Row ToRow(const Outcome& outcome) {
-  const bool floor = outcome.transport->kind == Transport::Kind::kFloor;
+  const bool async = outcome.transport->kind == Transport::Kind::kFloor ||
+                     outcome.transport->client == Transport::Client::kGeneric;
   Row row;
   row.scenario = std::string(outcome.scenario->name);
   row.transport = std::string(outcome.transport->name);
-  row.api = floor ? "async" : std::string(outcome.scenario->api);
+  row.api = async ? "async" : std::string(outcome.scenario->api);
   row.bytes = outcome.scenario->bytes;
   row.threads = outcome.scenario->threads;
-  row.p50_us =
-      MedianOf(outcome, &Measurement::has_p50_us, &Measurement::p50_us);
-  row.p99_us =
-      MedianOf(outcome, &Measurement::has_p99_us, &Measurement::p99_us);
-  row.per_s = MedianOf(outcome, &Measurement::has_per_s, &Measurement::per_s);
-  row.mb_per_s =
-      MedianOf(outcome, &Measurement::has_mb_per_s, &Measurement::mb_per_s);
-  row.cpu_us_per_call = MedianOf(outcome, &Measurement::has_cpu_us_per_call,
-                                 &Measurement::cpu_us_per_call);
-  row.idle_cpu_ms = MedianOf(outcome, &Measurement::has_idle_cpu_ms,
-                             &Measurement::idle_cpu_ms);
-  row.noisy = outcome.noisy_rounds > 0;
+  for (const Figure& figure : Figures())
+    row.*figure.median = MedianOf(figure, outcome.rounds);
+  row.rounds = outcome.rounds;
+  row.noisy_rounds = outcome.noisy_rounds;
   return row;
 }
 
@@ -63,23 +43,35 @@ void NoteNoise(const Outcome& outcome, std::vector<std::string>* notes) {
                       outcome.noisy_rounds, outcome.rounds.size()));
 }
 
-void NoteIdle(const Outcome& outcome, std::vector<std::string>* notes) {
-  const auto client = MedianOf(outcome, &Measurement::has_idle_client_cpu_ms,
-                               &Measurement::idle_client_cpu_ms);
-  const auto server = MedianOf(outcome, &Measurement::has_idle_server_cpu_ms,
-                               &Measurement::idle_server_cpu_ms);
-  if (!client.has_value() || !server.has_value()) return;
+void NoteIdle(const Row& row, std::vector<std::string>* notes) {
+  if (!row.idle_client_cpu_ms.has_value() ||
+      !row.idle_server_cpu_ms.has_value())
+    return;
   std::string note = absl::StrFormat(
-      "idle over %s: client %.2f ms, server %.2f ms of CPU time",
-      outcome.transport->name, *client, *server);
-  const auto switches = MedianOf(outcome, &Measurement::has_idle_own_switches,
-                                 &Measurement::idle_own_switches);
-  if (switches.has_value()) {
+      "idle over %s: client %.2f ms, server %.2f ms of CPU time", row.transport,
+      *row.idle_client_cpu_ms, *row.idle_server_cpu_ms);
+  if (row.idle_own_switches.has_value()) {
     absl::StrAppendFormat(
         &note, "; context switches of threads named grpc-shm-*: %.0f",
-        *switches);
+        *row.idle_own_switches);
   }
   notes->push_back(std::move(note));
+}
+
+void NoteCompany(const Row& row, std::vector<std::string>* notes) {
+  if (row.ratio_to_alone.has_value()) {
+    notes->push_back(absl::StrFormat(
+        "%s over %s: p50 is %.3f times that without the idle links, %.1f us",
+        row.scenario, row.transport, *row.ratio_to_alone,
+        row.alone_p50_us.value_or(0)));
+  }
+  if (row.beside_cpu_percent.has_value()) {
+    notes->push_back(absl::StrFormat(
+        "%s, %d threads, over %s: each busy process beside got %.1f %% of a "
+        "core",
+        row.scenario, row.threads.value_or(0), row.transport,
+        *row.beside_cpu_percent));
+  }
 }
 
 std::string Cell(std::optional<double> value, absl::string_view unit = "") {
@@ -105,7 +97,8 @@ std::optional<double> Speed(const Row& row, const Row& reference) {
 const Row* ReferenceOf(const Row& row, const std::vector<Row>& rows) {
   for (const Row& other : rows) {
     if (other.transport == kReferenceTransport &&
-        other.scenario == row.scenario && other.bytes == row.bytes) {
+        other.scenario == row.scenario && other.bytes == row.bytes &&
+        other.threads == row.threads) {
       return &other;
     }
   }
@@ -140,75 +133,10 @@ std::string TableLine(const Row& row, const Row* reference) {
       kLine, row.scenario,
       row.bytes.has_value() ? absl::StrCat(*row.bytes) : "-",
       row.threads.has_value() ? absl::StrCat(*row.threads) : "-",
-      absl::StrCat(row.transport, row.noisy ? "*" : ""), row.api,
+      absl::StrCat(row.transport, row.noisy_rounds > 0 ? "*" : ""), row.api,
       Cell(row.p50_us), Cell(row.p99_us), Cell(row.per_s), Cell(row.mb_per_s),
       Cell(row.cpu_us_per_call), Cell(row.idle_cpu_ms), Cell(speed, "x"),
       Cell(rate, "x"), Cell(cpu, "x"));
-}
-
-void WriteEnvironment(const Report& report, JsonWriter* json) {
-  const Environment& environment = report.environment;
-  const auto put = [json](absl::string_view key, absl::string_view value) {
-    json->NewLine();
-    json->Key(key);
-    json->String(value);
-  };
-  json->BeginObject();
-  put("cpu", environment.cpu);
-  json->Key("cores");
-  json->Integer(environment.cores);
-  put("kernel", environment.kernel);
-  put("grpc", environment.grpc);
-  put("compiler", environment.compiler);
-  put("date", environment.date);
-  put("load", environment.load);
-  json->NewLine();
-  json->Key("quick");
-  json->Bool(report.quick);
-  json->Key("rounds");
-  json->Integer(report.rounds);
-  json->Key("stolen_percent");
-  json->Number(report.stolen_percent);
-  json->Key("other_busy_percent");
-  json->Number(report.other_busy_percent);
-  json->NewLine();
-  json->Key("notes");
-  json->BeginArray();
-  for (const std::string& note : report.notes) {
-    json->NewLine();
-    json->String(note);
-  }
-  json->EndArray();
-  json->EndObject();
-}
-
-void WriteRow(const Row& row, JsonWriter* json) {
-  const auto integer = [json](absl::string_view key,
-                              std::optional<int64_t> value) {
-    json->Key(key);
-    value.has_value() ? json->Integer(*value) : json->Null();
-  };
-  const auto number = [json](absl::string_view key,
-                             std::optional<double> value) {
-    json->Key(key);
-    json->Number(value);
-  };
-  json->BeginObject();
-  json->Key("scenario");
-  json->String(row.scenario);
-  json->Key("transport");
-  json->String(row.transport);
-  json->Key("api");
-  json->String(row.api);
-  integer("bytes", row.bytes);
-  integer("threads", row.threads);
-  number("p50_us", row.p50_us);
-  number("p99_us", row.p99_us);
-  number("per_s", row.per_s);
-  number("mb_per_s", row.mb_per_s);
-  number("cpu_us_per_call", row.cpu_us_per_call);
-  number("idle_cpu_ms", row.idle_cpu_ms);
-  json->EndObject();
 }
 
 }  // namespace
@@ -219,7 +147,8 @@ void Summarise(const std::vector<Outcome>& outcomes, Report* report) {
     const auto rounds = static_cast<int>(outcome.rounds.size());
     report->rounds = std::max(report->rounds, rounds);
     report->rows.push_back(ToRow(outcome));
-    NoteIdle(outcome, &report->notes);
+    NoteIdle(report->rows.back(), &report->notes);
+    NoteCompany(report->rows.back(), &report->notes);
     NoteNoise(outcome, &report->notes);
   }
 }
@@ -252,23 +181,6 @@ std::string ToTable(const Report& report) {
   for (const std::string& note : report.notes)
     absl::StrAppend(&text, note, "\n");
   return text;
-}
-
-std::string ToJson(const Report& report) {
-  JsonWriter json;
-  json.BeginObject();
-  json.Key("environment");
-  WriteEnvironment(report, &json);
-  json.NewLine();
-  json.Key("rows");
-  json.BeginArray();
-  for (const Row& row : report.rows) {
-    json.NewLine();
-    WriteRow(row, &json);
-  }
-  json.EndArray();
-  json.EndObject();
-  return json.text() + "\n";
 }
 
 }  // namespace grpc_shm::bench

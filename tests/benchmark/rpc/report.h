@@ -10,25 +10,24 @@
 #include <vector>
 
 #include "tests/benchmark/rpc/environment.h"
+#include "tests/benchmark/rpc/figures.h"
+#include "tests/benchmark/rpc/measurement.pb.h"
 #include "tests/benchmark/rpc/schedule.h"
 
 namespace grpc_shm::bench {
 
 // One line of the result: a transport in a scenario, medians over the rounds.
 // What does not apply has no value.
-struct Row {
+struct Row : Medians {
   std::string scenario;
   std::string transport;
   std::string api;
   std::optional<int64_t> bytes;
   std::optional<int64_t> threads;
-  std::optional<double> p50_us;
-  std::optional<double> p99_us;
-  std::optional<double> per_s;
-  std::optional<double> mb_per_s;
-  std::optional<double> cpu_us_per_call;
-  std::optional<double> idle_cpu_ms;
-  bool noisy = false;  // marked in the table
+  // What each median is one of.
+  std::vector<Measurement> rounds;
+  // Those in which the host stole too much time: marked in the table.
+  int noisy_rounds = 0;
 };
 
 // The whole result of a run.
@@ -40,8 +39,8 @@ struct Report {
   double other_busy_percent =
       0;  // the same, used by processes that are not the benchmark's
   std::vector<Row> rows;
-  // What a reader must know: marked rows, failures, and details of the idle
-  // scenario.
+  // What a reader must know: marked rows, failures, and details of single
+  // scenarios.
   std::vector<std::string> notes;
 };
 
@@ -53,7 +52,8 @@ void Summarise(const std::vector<Outcome>& outcomes, Report* report);
 // ratio to the reference transport, and the notes.
 std::string ToTable(const Report& report);
 
-// For programs: {"environment": {...}, "rows": [...]}.
+// For programs: {"environment": {...}, "rows": [...]}. Each row has the medians
+// and, as "rounds", the figures of every round.
 std::string ToJson(const Report& report);
 
 }  // namespace grpc_shm::bench

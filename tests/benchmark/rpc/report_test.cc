@@ -58,7 +58,7 @@ TEST(Report, ARowIsTheMedianOfTheRounds) {
   EXPECT_EQ(row.threads, 1);
   EXPECT_EQ(row.mb_per_s, std::nullopt);
   EXPECT_EQ(row.idle_cpu_ms, std::nullopt);
-  EXPECT_FALSE(row.noisy);
+  EXPECT_EQ(row.noisy_rounds, 0);
 }
 
 TEST(Report, ATransportThatWasNotMeasuredHasNoRow) {
@@ -75,6 +75,12 @@ TEST(Report, TheFloorIsAsynchronous) {
       &report);
   EXPECT_EQ(report.rows[0].api, "async");
   EXPECT_EQ(report.rows[1].api, "sync");
+}
+
+TEST(Report, AGenericClientIsAsynchronous) {
+  Report report;
+  Summarise({Unary("shm_generic", {Latencies(5, 6)})}, &report);
+  EXPECT_EQ(report.rows[0].api, "async");
 }
 
 TEST(Report, NoisyRoundsAreMarked) {
@@ -120,6 +126,26 @@ TEST(Report, IdleTellsTheProcessesApart) {
                 HasSubstr("context switches of threads named grpc-shm-*: 0"))));
 }
 
+TEST(Report, CompanyIsNoted) {
+  Measurement links = Latencies(21, 30);
+  links.set_alone_p50_us(20);
+  links.set_ratio_to_alone(1.05);
+  Measurement contended = Latencies(50, 60);
+  contended.set_beside_cpu_percent(66.6);
+  Report report;
+  Summarise(
+      {{&ScenarioNamed("unary_idle_links"), FindTransport("shm"), {links}, 0},
+       {&ScenarioNamed("unary_contended"),
+        FindTransport("shm_never"),
+        {contended},
+        0}},
+      &report);
+  EXPECT_EQ(report.rows[0].ratio_to_alone, 1.05);
+  EXPECT_THAT(report.notes,
+              ElementsAre(AllOf(HasSubstr("1.050 times"), HasSubstr("20.0 us")),
+                          AllOf(HasSubstr("shm_never"), HasSubstr("66.6 %"))));
+}
+
 // Protobuf's parser is the judge of what is JSON.
 google::protobuf::Struct Parse(const std::string& json) {
   google::protobuf::Struct parsed;
@@ -139,20 +165,27 @@ TEST(Report, JsonHasExactlyTheFieldsItPromises) {
   Report report;
   report.environment.cpu = "a \"quoted\" name";
   report.notes = {"one", "two"};
-  Summarise({Unary("unix", {Latencies(100.25, 200)})}, &report);
+  Outcome outcome =
+      Unary("unix", {Latencies(100.25, 200), Latencies(100.25, 400)});
+  outcome.noisy_rounds = 1;
+  Summarise({outcome}, &report);
   const google::protobuf::Struct parsed = Parse(ToJson(report));
   EXPECT_THAT(KeysOf(parsed), UnorderedElementsAre("environment", "rows"));
   const auto& environment =
       parsed.fields().at("environment").struct_value().fields();
   EXPECT_EQ(environment.at("cpu").string_value(), "a \"quoted\" name");
-  EXPECT_EQ(environment.at("notes").list_value().values_size(), 2);
+  // The two, and one about the noisy round.
+  EXPECT_EQ(environment.at("notes").list_value().values_size(), 3);
   ASSERT_EQ(parsed.fields().at("rows").list_value().values_size(), 1);
   const google::protobuf::Struct& row =
       parsed.fields().at("rows").list_value().values(0).struct_value();
-  EXPECT_THAT(KeysOf(row), UnorderedElementsAre(
-                               "scenario", "transport", "api", "bytes",
-                               "threads", "p50_us", "p99_us", "per_s",
-                               "mb_per_s", "cpu_us_per_call", "idle_cpu_ms"));
+  EXPECT_THAT(KeysOf(row),
+              UnorderedElementsAre(
+                  "scenario", "transport", "api", "bytes", "threads", "p50_us",
+                  "p99_us", "per_s", "mb_per_s", "cpu_us_per_call",
+                  "idle_cpu_ms", "idle_client_cpu_ms", "idle_server_cpu_ms",
+                  "idle_own_switches", "beside_cpu_percent", "alone_p50_us",
+                  "ratio_to_alone", "noisy_rounds", "rounds"));
   EXPECT_EQ(row.fields().at("scenario").string_value(), "unary");
   EXPECT_EQ(row.fields().at("p50_us").number_value(), 100.25);
   EXPECT_EQ(row.fields().at("bytes").number_value(), 0);
@@ -160,6 +193,14 @@ TEST(Report, JsonHasExactlyTheFieldsItPromises) {
             google::protobuf::Value::kNullValue);
   EXPECT_EQ(row.fields().at("idle_cpu_ms").kind_case(),
             google::protobuf::Value::kNullValue);
+  EXPECT_EQ(row.fields().at("noisy_rounds").number_value(), 1);
+  const auto& rounds = row.fields().at("rounds").list_value();
+  ASSERT_EQ(rounds.values_size(), 2);
+  const google::protobuf::Struct& second = rounds.values(1).struct_value();
+  EXPECT_THAT(KeysOf(second),
+              UnorderedElementsAre("samples", "p50_us", "p99_us", "per_s",
+                                   "cpu_us_per_call"));
+  EXPECT_EQ(second.fields().at("p99_us").number_value(), 400);
 }
 
 TEST(Report, JsonWithoutRowsIsStillJson) {

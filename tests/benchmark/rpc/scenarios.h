@@ -19,18 +19,21 @@
 
 namespace grpc_shm::bench {
 
-// How long to measure.
+// How long and how much to measure.
 struct Timing {
   absl::Duration warm_up = absl::Milliseconds(200);
   absl::Duration measure = absl::Seconds(1);
   absl::Duration idle = absl::Seconds(5);
   // Measures on past `measure` until there are that many calls.
   uint64_t min_calls = 10;
+  // What RunUnaryIdleLinks() has beside its hot link.
+  int idle_links = 1000;
 };
 
 // One measurement, as a scenario is given it in the client process.
 struct Cell {
   Connector connect;
+  Transport::Client client = Transport::Client::kGenerated;
   pid_t server_pid = 0;  // 0: the server is in this process
   Timing timing;
   size_t bytes = 0;
@@ -48,10 +51,18 @@ struct Scenario {
   std::optional<size_t> bytes;  // of one message; not for idle
   std::optional<int> threads;   // of the client; not for idle
   Run run;
-  bool has_floor = false;  // the transport "floor" can do it
-  bool at_once = false;    // measures processes that do nothing, so all
-                           // transports are measured at the same time
+  bool has_floor = false;    // the transport "floor" can do it
+  bool has_generic = false;  // a client with grpc::GenericStub can do it
+  bool at_once = false;      // measures processes that do nothing, so all
+                             // transports are measured at the same time
+  // The transports that it is about; empty: all but variants.
+  std::vector<absl::string_view> transports = {};
 };
+
+// Whether `scenario` can be measured over `transport`,
+bool Takes(const Scenario& scenario, const Transport& transport);
+// and whether it is if nobody asks for it.
+bool TakesByDefault(const Scenario& scenario, const Transport& transport);
 
 // All scenarios, in the order in which they are run and shown.
 const std::vector<Scenario>& Scenarios();
@@ -71,6 +82,12 @@ absl::StatusOr<Measurement> RunStreamPingPong(const Cell& cell);
 // One stream of messages from the server, as fast as the client takes and
 // verifies them.
 absl::StatusOr<Measurement> RunStreamDown(const Cell& cell);
+// RunUnaryThreads() beside two processes that compute all the time, or as many
+// as there are cores: there are more runnable threads than cores.
+absl::StatusOr<Measurement> RunUnaryContended(const Cell& cell);
+// RunUnary() beside many connected channels of the same two processes on which
+// nothing happens, compared to the same without them.
+absl::StatusOr<Measurement> RunUnaryIdleLinks(const Cell& cell);
 // 100 connected channels on which nothing happens: what that costs the
 // processes.
 absl::StatusOr<Measurement> RunIdle(const Cell& cell);

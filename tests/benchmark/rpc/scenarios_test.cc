@@ -24,6 +24,7 @@ Timing Brief() {
   timing.measure = absl::Milliseconds(1);
   timing.idle = absl::Milliseconds(1);
   timing.min_calls = 2;
+  timing.idle_links = 3;
   return timing;
 }
 
@@ -78,8 +79,11 @@ class Running {
     server_ = *std::move(server);
   }
 
-  absl::StatusOr<Measurement> Run(const Scenario& scenario) {
+  absl::StatusOr<Measurement> Run(
+      const Scenario& scenario,
+      Transport::Client client = Transport::Client::kGenerated) {
     Cell cell;
+    cell.client = client;
     cell.connect = ConnectorTo(server_.get());
     cell.timing = Brief();
     cell.bytes = scenario.bytes.value_or(0);
@@ -108,6 +112,45 @@ TEST(Scenarios, EachMeasuresWhatAppliesToIt) {
     EXPECT_EQ(result->has_mb_per_s(), scenario.bytes.value_or(0) > 0);
     EXPECT_EQ(result->has_cpu_us_per_call(), !idle);
     EXPECT_EQ(result->has_idle_cpu_ms(), idle);
+    EXPECT_EQ(result->has_ratio_to_alone(),
+              scenario.name == "unary_idle_links");
+    EXPECT_EQ(result->has_beside_cpu_percent(),
+              scenario.name == "unary_contended");
+  }
+}
+
+TEST(Scenarios, AGenericClientMeasuresTheSame) {
+  for (const Scenario& scenario : Scenarios()) {
+    if (!scenario.has_generic) continue;
+    SCOPED_TRACE(std::string(scenario.name));
+    const auto client = Transport::Client::kGeneric;
+    const auto result = Running<EchoService>().Run(scenario, client);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_GT(result->p50_us(), 0);
+    EXPECT_EQ(Running<LyingService>().Run(scenario, client).status().code(),
+              absl::StatusCode::kDataLoss);
+    EXPECT_EQ(Running<EmptyService>().Run(scenario, client).status().code(),
+              absl::StatusCode::kUnimplemented);
+  }
+}
+
+TEST(Scenarios, NameTransportsThatThereAre) {
+  for (const Scenario& scenario : Scenarios()) {
+    SCOPED_TRACE(std::string(scenario.name));
+    for (absl::string_view name : scenario.transports) {
+      const Transport* const transport = FindTransport(name);
+      ASSERT_NE(transport, nullptr) << name;
+      EXPECT_TRUE(TakesByDefault(scenario, *transport));
+    }
+  }
+}
+
+TEST(Scenarios, VariantsAreMeasuredWhereTheyAreNamedAlone) {
+  const Transport& never = *FindTransport("shm_never");
+  for (const Scenario& scenario : Scenarios()) {
+    EXPECT_TRUE(Takes(scenario, never));
+    EXPECT_EQ(TakesByDefault(scenario, never),
+              scenario.name == "unary_contended");
   }
 }
 
@@ -151,10 +194,13 @@ TEST(Scenarios, EveryTransportCarriesThem) {
     ASSERT_TRUE(server.ok()) << server.status();
     Cell cell;
     cell.connect = ConnectorTo(transport, (*server)->address());
+    cell.client = transport.client;
     cell.timing = Brief();
     cell.bytes = 64;
     const auto result = RunUnary(cell);
     ASSERT_TRUE(result.ok()) << result.status();
+    const auto beside_others = RunUnaryIdleLinks(cell);
+    ASSERT_TRUE(beside_others.ok()) << beside_others.status();
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -26,15 +27,22 @@ std::string Describe(const Scenario& scenario) {
              : std::string(scenario.name);
 }
 
-bool Takes(const Transport& transport, const Scenario& scenario) {
-  return transport.kind != Transport::Kind::kFloor || scenario.has_floor;
-}
-
 }  // namespace
 
 Schedule::Schedule(Plan plan, const std::string& directory)
     : plan_(std::move(plan)), repeat_budget_(plan_.repeat_budget) {
+  for (const Scenario* scenario : plan_.scenarios) {
+    for (const Transport* transport : plan_.transports) {
+      if (Measures(*scenario, *transport))
+        outcomes_.push_back({scenario, transport, {}, 0});
+    }
+  }
   for (const Transport* transport : plan_.transports) {
+    if (std::none_of(outcomes_.begin(), outcomes_.end(),
+                     [transport](const Outcome& outcome) {
+                       return outcome.transport == transport;
+                     }))
+      continue;
     contestants_.push_back({transport, nullptr, absl::ZeroDuration()});
     absl::StatusOr<TransportProcesses> processes =
         TransportProcesses::Start(*transport, directory);
@@ -45,12 +53,12 @@ Schedule::Schedule(Plan plan, const std::string& directory)
       Fail("start", processes.status(), /*gone=*/true, &contestants_.back());
     }
   }
-  for (const Scenario* scenario : plan_.scenarios) {
-    for (const Transport* transport : plan_.transports) {
-      if (Takes(*transport, *scenario))
-        outcomes_.push_back({scenario, transport, {}, 0});
-    }
-  }
+}
+
+bool Schedule::Measures(const Scenario& scenario,
+                        const Transport& transport) const {
+  return plan_.all_combinations ? Takes(scenario, transport)
+                                : TakesByDefault(scenario, transport);
 }
 
 void Schedule::Run() {
@@ -108,7 +116,7 @@ Schedule::Attempt Schedule::MeasureAll(const Scenario& scenario, int round) {
 
 bool Schedule::Begin(const Scenario& scenario, Contestant* contestant) {
   if (contestant->processes == nullptr ||
-      !Takes(*contestant->transport, scenario))
+      !Measures(scenario, *contestant->transport))
     return false;
   CellRequest request;
   request.set_scenario(static_cast<uint32_t>(&scenario - Scenarios().data()));
@@ -116,6 +124,7 @@ bool Schedule::Begin(const Scenario& scenario, Contestant* contestant) {
   request.set_measure_ns(absl::ToInt64Nanoseconds(plan_.timing.measure));
   request.set_idle_ns(absl::ToInt64Nanoseconds(plan_.timing.idle));
   request.set_min_calls(plan_.timing.min_calls);
+  request.set_idle_links(plan_.timing.idle_links);
   const absl::Status status = contestant->processes->client().Send(request);
   if (!status.ok()) Fail(Describe(scenario), status, /*gone=*/true, contestant);
   return status.ok();

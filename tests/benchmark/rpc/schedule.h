@@ -22,6 +22,9 @@ namespace grpc_shm::bench {
 struct Plan {
   std::vector<const Transport*> transports;
   std::vector<const Scenario*> scenarios;
+  // Every scenario over every transport that can do it, not only over those
+  // that it takes by default.
+  bool all_combinations = false;
   Timing timing;
   // How often everything is measured; what is reported is the median.
   int rounds = 5;
@@ -55,7 +58,8 @@ struct Outcome {
 // stderr.
 class Schedule {
  public:
-  // Starts the processes of every transport. `directory`: for their sockets.
+  // Starts the processes of every transport that is measured. `directory`: for
+  // their sockets.
   Schedule(Plan plan, const std::string& directory);
 
   // Measures everything; afterwards outcomes() has it.
@@ -83,6 +87,7 @@ class Schedule {
     std::vector<std::optional<Measurement>> measurements;
   };
 
+  bool Measures(const Scenario& scenario, const Transport& transport) const;
   void RunScenario(const Scenario& scenario, int round);
   Attempt MeasureAll(const Scenario& scenario, int round);
   bool Begin(const Scenario& scenario, Contestant* contestant);

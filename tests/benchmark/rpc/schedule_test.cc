@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ Plan BriefPlan(const std::vector<absl::string_view>& transports) {
   plan.timing.measure = absl::Milliseconds(1);
   plan.timing.idle = absl::Milliseconds(1);
   plan.timing.min_calls = 2;
+  plan.timing.idle_links = 2;
+  plan.all_combinations = true;
   plan.max_stolen_percent = 100;
   for (absl::string_view name : transports)
     plan.transports.push_back(FindTransport(name));
@@ -50,6 +53,25 @@ TEST(Schedule, MeasuresEverythingInEveryRound) {
     EXPECT_EQ(outcome.noisy_rounds, 0);
   }
   EXPECT_GT(schedule.CpuTime(), absl::ZeroDuration());
+}
+
+TEST(Schedule, AVariantTakesPartWhereItIsNamed) {
+  Plan plan = BriefPlan({"inproc", "shm_never"});
+  plan.all_combinations = false;
+  plan.rounds = 1;
+  const TemporaryDirectory directory;
+  setenv("GRPC_SHM_DIR", directory.path().c_str(), 1);
+  Schedule schedule(plan, directory.path());
+  schedule.Run();
+  EXPECT_THAT(schedule.failures(), ElementsAre());
+  int variants = 0;
+  for (const Outcome& outcome : schedule.outcomes()) {
+    EXPECT_EQ(outcome.rounds.size(), 1u);
+    if (outcome.transport->name == "inproc") continue;
+    EXPECT_EQ(outcome.scenario->name, "unary_contended");
+    ++variants;
+  }
+  EXPECT_EQ(variants, 2);
 }
 
 TEST(Schedule, StolenTimeIsMeasuredAgainAndThenMarked) {

@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "transport/channel.h"
+#include "transport/options.h"
 #include "transport/server.h"
 
 namespace grpc_shm::bench {
@@ -34,14 +35,14 @@ class ShmServer : public BenchmarkServer {
   const std::string address_;
 };
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<BenchmarkServer>> ServeShm(
-    const std::string& /*directory*/, grpc::Service* service) {
+absl::StatusOr<std::unique_ptr<BenchmarkServer>> Serve(WaitPolicy policy,
+                                                       grpc::Service* service) {
   std::string address = absl::StrCat("shm:rpc_benchmark.", getpid());
   ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(-1);
-  builder.Listen(address);
+  ListenerOptions options;
+  options.wait_policy = policy;
+  builder.Listen(address, options);
   builder.RegisterService(service);
   absl::Status error;
   std::unique_ptr<Server> server = builder.BuildAndStart(&error);
@@ -49,9 +50,30 @@ absl::StatusOr<std::unique_ptr<BenchmarkServer>> ServeShm(
   return std::make_unique<ShmServer>(std::move(server), std::move(address));
 }
 
+}  // namespace
+
+template <WaitPolicy kPolicy>
+absl::StatusOr<std::unique_ptr<BenchmarkServer>> ServeShm(
+    const std::string& /*directory*/, grpc::Service* service) {
+  return Serve(kPolicy, service);
+}
+
+template <WaitPolicy kPolicy>
 std::shared_ptr<grpc::ChannelInterface> ConnectShm(
     const std::string& address, const grpc::ChannelArguments& arguments) {
-  return CreateChannel(address, /*creds=*/nullptr, arguments);
+  grpc::ChannelArguments with_policy = arguments;
+  with_policy.SetInt(kWaitPolicyArg, static_cast<int>(kPolicy));
+  return CreateChannel(address, /*creds=*/nullptr, with_policy);
 }
+
+template decltype(ServeShm<WaitPolicy::kNever>) ServeShm<WaitPolicy::kNever>;
+template decltype(ServeShm<WaitPolicy::kAdaptive>)
+    ServeShm<WaitPolicy::kAdaptive>;
+template decltype(ServeShm<WaitPolicy::kBusy>) ServeShm<WaitPolicy::kBusy>;
+template decltype(ConnectShm<WaitPolicy::kNever>)
+    ConnectShm<WaitPolicy::kNever>;
+template decltype(ConnectShm<WaitPolicy::kAdaptive>)
+    ConnectShm<WaitPolicy::kAdaptive>;
+template decltype(ConnectShm<WaitPolicy::kBusy>) ConnectShm<WaitPolicy::kBusy>;
 
 }  // namespace grpc_shm::bench

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "tests/benchmark/rpc/closed_loop.h"
 #include "tests/benchmark/rpc/echo.grpc.pb.h"
+#include "tests/benchmark/rpc/generic_client.h"
 #include "tests/benchmark/rpc/grpc_status.h"
 #include "tests/benchmark/rpc/payload.h"
 #include "tests/benchmark/rpc/process_usage.h"
@@ -100,7 +101,12 @@ absl::StatusOr<Measurement> RunStreamPingPong(const Cell& cell) {
   auto channel = cell.connect(BenchmarkChannelArguments());
   if (!channel.ok()) return channel.status();
   std::vector<std::unique_ptr<Exchange>> exchanges;
-  exchanges.push_back(std::make_unique<PingPongExchange>(*channel, cell.bytes));
+  if (cell.client == Transport::Client::kGeneric) {
+    exchanges.push_back(MakeGenericPingPongExchange(*channel, cell.bytes));
+  } else {
+    exchanges.push_back(
+        std::make_unique<PingPongExchange>(*channel, cell.bytes));
+  }
   return RunClosedLoop(cell, exchanges);
 }
 

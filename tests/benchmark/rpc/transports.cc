@@ -12,12 +12,15 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "tests/benchmark/rpc/shm_transport.h"
+#include "transport/options.h"
 
 namespace grpc_shm::bench {
 namespace {
 
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
 constexpr absl::Duration kShutdownTimeout = absl::Seconds(1);
+// The least that a server grants.
+constexpr int kIdleRingBytes = 16 << 10;
 
 class StockServer : public BenchmarkServer {
  public:
@@ -79,15 +82,35 @@ std::shared_ptr<grpc::ChannelInterface> ConnectStock(
                                    arguments);
 }
 
+template <WaitPolicy kPolicy>
+Transport Shm(absl::string_view name) {
+  return {name, Transport::Kind::kTwoProcesses, ServeShm<kPolicy>,
+          ConnectShm<kPolicy>};
+}
+
+Transport ShmGeneric() {
+  Transport transport = Shm<WaitPolicy::kAdaptive>("shm_generic");
+  transport.client = Transport::Client::kGeneric;
+  return transport;
+}
+
+Transport Variant(Transport transport) {
+  transport.variant = true;
+  return transport;
+}
+
 }  // namespace
 
 const std::vector<Transport>& Transports() {
   static const auto* const transports = new std::vector<Transport>{
-      {"shm", Transport::Kind::kTwoProcesses, ServeShm, ConnectShm},
+      Shm<WaitPolicy::kAdaptive>("shm"),
+      ShmGeneric(),
       {"unix", Transport::Kind::kTwoProcesses, ServeUnix, ConnectStock},
       {"tcp", Transport::Kind::kTwoProcesses, ServeTcp, ConnectStock},
       {"inproc", Transport::Kind::kOneProcess, ServeInProcess, nullptr},
       {"floor", Transport::Kind::kFloor, nullptr, nullptr},
+      Variant(Shm<WaitPolicy::kNever>("shm_never")),
+      Variant(Shm<WaitPolicy::kBusy>("shm_busy")),
   };
   return *transports;
 }
@@ -102,6 +125,14 @@ const Transport* FindTransport(absl::string_view name) {
 grpc::ChannelArguments BenchmarkChannelArguments() {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
+  return arguments;
+}
+
+grpc::ChannelArguments IdleChannelArguments() {
+  grpc::ChannelArguments arguments = BenchmarkChannelArguments();
+  // Else gRPC gives all channels to one address one connection.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(kRingBytesArg, kIdleRingBytes);
   return arguments;
 }
 

@@ -44,6 +44,11 @@ struct Transport {
     kOneProcess,    // gRPC's in-process channel
     kFloor,         // one thread does everything, see floor.h
   };
+  // What the client calls with.
+  enum class Client {
+    kGenerated,  // the generated stub
+    kGeneric,    // grpc::GenericStub, with bytes and a completion queue
+  };
 
   // Starts a server for `service`, which must outlive it; it may use
   // `directory` for sockets.
@@ -56,6 +61,10 @@ struct Transport {
   Kind kind;
   Serve serve;      // nullptr for kFloor
   Connect connect;  // nullptr except for kTwoProcesses
+  Client client = Client::kGenerated;
+  // Another transport with other options: measured only in scenarios that name
+  // it, unless it is asked for by name.
+  bool variant = false;
 };
 
 // All transports, in the order in which they are shown.
@@ -70,6 +79,10 @@ inline constexpr absl::string_view kReferenceTransport = "unix";
 // What every channel of the benchmark is made with: gRPC's defaults, but no
 // limit to the size of a message.
 grpc::ChannelArguments BenchmarkChannelArguments();
+
+// The same for channels of which there are many: each has a connection of its
+// own, and takes as little memory as it can.
+grpc::ChannelArguments IdleChannelArguments();
 
 // Connects over `transport`, either to the server at `address` or to `server`
 // in this process, which must outlive it.

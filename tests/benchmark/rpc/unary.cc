@@ -1,11 +1,15 @@
 // Copyright 2026 The grpc-shm Authors.
 // SPDX-License-Identifier: Apache-2.0
 
+#include "tests/benchmark/rpc/unary.h"
+
 #include <memory>
 #include <vector>
 
-#include "tests/benchmark/rpc/closed_loop.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "tests/benchmark/rpc/echo.grpc.pb.h"
+#include "tests/benchmark/rpc/generic_client.h"
 #include "tests/benchmark/rpc/grpc_status.h"
 #include "tests/benchmark/rpc/payload.h"
 #include "tests/benchmark/rpc/scenarios.h"
@@ -45,12 +49,19 @@ absl::StatusOr<Measurement> RunOverOneChannel(const Cell& cell,
   if (!channel.ok()) return channel.status();
   std::vector<std::unique_ptr<Exchange>> exchanges;
   for (int thread = 0; thread < cell.threads; ++thread) {
-    exchanges.push_back(std::make_unique<UnaryExchange>(*channel, cell.bytes));
+    exchanges.push_back(MakeUnaryExchange(cell, *channel));
   }
   return RunClosedLoop(cell, exchanges, pause);
 }
 
 }  // namespace
+
+std::unique_ptr<Exchange> MakeUnaryExchange(
+    const Cell& cell, const std::shared_ptr<grpc::ChannelInterface>& channel) {
+  if (cell.client == Transport::Client::kGeneric)
+    return MakeGenericUnaryExchange(channel, cell.bytes);
+  return std::make_unique<UnaryExchange>(channel, cell.bytes);
+}
 
 absl::StatusOr<Measurement> RunUnary(const Cell& cell) {
   return RunOverOneChannel(cell, absl::ZeroDuration());

@@ -1,6 +1,8 @@
 // Copyright 2026 The grpc-shm Authors.
 // SPDX-License-Identifier: Apache-2.0
 
+#include <grpcpp/generic/generic_stub.h>
+
 #include <chrono>
 #include <memory>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "tests/benchmark/rpc/echo.grpc.pb.h"
+#include "tests/benchmark/rpc/generic_client.h"
 #include "tests/benchmark/rpc/grpc_status.h"
 #include "tests/benchmark/rpc/payload.h"
 #include "tests/benchmark/rpc/process_usage.h"
@@ -21,28 +24,76 @@ constexpr uint64_t kOutstanding = 64;
 
 using Clock = std::chrono::steady_clock;
 
+// The two ways to make a call; what arrives is a `Reply`.
+class GeneratedCaller {
+ public:
+  using Reply = Payload;
+
+  explicit GeneratedCaller(
+      const std::shared_ptr<grpc::ChannelInterface>& channel)
+      : stub_(Echo::NewStub(channel)) {}
+
+  std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> Start(
+      const Payload& request, grpc::ClientContext* context,
+      grpc::CompletionQueue* queue) {
+    return stub_->AsyncUnary(context, request, queue);
+  }
+  static absl::Status Parse(Reply* reply, Payload* message) {
+    message->Swap(reply);
+    return absl::OkStatus();
+  }
+
+ private:
+  const std::unique_ptr<Echo::Stub> stub_;
+};
+
+class GenericCaller {
+ public:
+  using Reply = grpc::ByteBuffer;
+
+  explicit GenericCaller(const std::shared_ptr<grpc::ChannelInterface>& channel)
+      : stub_(channel) {}
+
+  std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> Start(
+      const Payload& request, grpc::ClientContext* context,
+      grpc::CompletionQueue* queue) {
+    auto call =
+        stub_.PrepareUnaryCall(context, kUnaryMethod, ToBytes(request), queue);
+    call->StartCall();
+    return call;
+  }
+  static absl::Status Parse(Reply* reply, Payload* message) {
+    return FromBytes(reply, message);
+  }
+
+ private:
+  grpc::GenericStub stub_;
+};
+
 // One of the calls that are outstanding; its address is the tag.
+template <class Reply>
 struct PendingCall {
   std::unique_ptr<grpc::ClientContext> context;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<Payload>> reader;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> reader;
   Payload request;
-  Payload reply;
+  Reply reply;
   grpc::Status status;
   uint64_t sequence = 0;
   Clock::time_point start;
 };
 
 // Keeps kOutstanding calls outstanding. One thread.
+template <class Caller>
 class AsyncClient {
  public:
   AsyncClient(const std::shared_ptr<grpc::ChannelInterface>& channel,
               size_t bytes)
-      : stub_(Echo::NewStub(channel)), pattern_(bytes), calls_(kOutstanding) {
-    for (PendingCall& call : calls_) Start(&call);
+      : caller_(channel), pattern_(bytes), calls_(kOutstanding) {
+    for (Call& call : calls_) Start(&call);
   }
   // Cancels what is outstanding still.
   ~AsyncClient() {
-    for (PendingCall& call : calls_) call.context->TryCancel();
+    for (Call& call : calls_) call.context->TryCancel();
     queue_.Shutdown();
     void* tag = nullptr;
     bool ok = false;
@@ -58,7 +109,7 @@ class AsyncClient {
     const Clock::time_point end =
         Clock::now() + absl::ToChronoNanoseconds(time);
     while (Clock::now() < end || latencies_us->size() < min_calls) {
-      absl::StatusOr<PendingCall*> call = Await(latencies_us);
+      const absl::StatusOr<Call*> call = Await(latencies_us);
       if (!call.ok()) return call.status();
       Start(*call);
     }
@@ -66,48 +117,49 @@ class AsyncClient {
   }
 
  private:
-  void Start(PendingCall* call) {
+  using Call = PendingCall<typename Caller::Reply>;
+
+  void Start(Call* call) {
     call->sequence = next_sequence_++;
     pattern_.Write(call->sequence, call->request.mutable_data());
     call->start = Clock::now();
     call->context = std::make_unique<grpc::ClientContext>();
-    call->reader =
-        stub_->AsyncUnary(call->context.get(), call->request, &queue_);
+    call->reader = caller_.Start(call->request, call->context.get(), &queue_);
     call->reader->Finish(&call->reply, &call->status, call);
   }
 
   // Waits for a call to end, adds its latency to `latencies_us`, and verifies
   // its reply.
-  absl::StatusOr<PendingCall*> Await(std::vector<double>* latencies_us) {
+  absl::StatusOr<Call*> Await(std::vector<double>* latencies_us) {
     void* tag = nullptr;
     bool ok = false;
     if (!queue_.Next(&tag, &ok))
       return absl::InternalError("the completion queue ended by itself");
-    auto* const call = static_cast<PendingCall*>(tag);
+    auto* const call = static_cast<Call*>(tag);
+    absl::Status status = call->status.ok()
+                              ? Caller::Parse(&call->reply, &message_)
+                              : ToAbslStatus(call->status);
     latencies_us->push_back(
         std::chrono::duration<double, std::micro>(Clock::now() - call->start)
             .count());
-    if (!call->status.ok()) return ToAbslStatus(call->status);
-    if (absl::Status status =
-            pattern_.Verify(call->sequence, call->reply.data());
-        !status.ok())
-      return status;
+    if (status.ok()) status = pattern_.Verify(call->sequence, message_.data());
+    if (!status.ok()) return status;
     return call;
   }
 
-  const std::unique_ptr<Echo::Stub> stub_;
+  Caller caller_;
   const PayloadPattern pattern_;
-  std::vector<PendingCall> calls_;
+  std::vector<Call> calls_;
   grpc::CompletionQueue queue_;
+  Payload message_;  // the last reply
   uint64_t next_sequence_ = 0;
 };
 
-}  // namespace
-
-absl::StatusOr<Measurement> RunUnaryAsync(const Cell& cell) {
+template <class Caller>
+absl::StatusOr<Measurement> Run(const Cell& cell) {
   auto channel = cell.connect(BenchmarkChannelArguments());
   if (!channel.ok()) return channel.status();
-  AsyncClient client(*channel, cell.bytes);
+  AsyncClient<Caller> client(*channel, cell.bytes);
   std::vector<double> latencies_us;
   if (absl::Status status =
           client.Repeat(cell.timing.warm_up, kOutstanding, &latencies_us);
@@ -136,6 +188,14 @@ absl::StatusOr<Measurement> RunUnaryAsync(const Cell& cell) {
   result.set_p50_us(Percentile(0.50, &latencies_us));
   result.set_p99_us(Percentile(0.99, &latencies_us));
   return result;
+}
+
+}  // namespace
+
+absl::StatusOr<Measurement> RunUnaryAsync(const Cell& cell) {
+  return cell.client == Transport::Client::kGeneric
+             ? Run<GenericCaller>(cell)
+             : Run<GeneratedCaller>(cell);
 }
 
 }  // namespace grpc_shm::bench

@@ -3,6 +3,8 @@
 
 #include "tests/benchmark/rpc/worker.h"
 
+#include <sys/resource.h>
+
 #include <memory>
 #include <utility>
 
@@ -19,6 +21,16 @@ namespace {
 
 constexpr int kExitOk = 0;
 constexpr int kExitFailed = 1;
+
+// For measurements with many connections: many systems let a process have only
+// 1,024 descriptors unless it asks for more.
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  // Where this fails, what needs more says so.
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 // Answers that the worker is ready, or why it is not.
 bool Answer(int socket, const absl::Status& status,
@@ -59,6 +71,7 @@ CellResult Measure(const Transport& transport, const CellRequest& request,
   cell.timing.measure = absl::Nanoseconds(request.measure_ns());
   cell.timing.idle = absl::Nanoseconds(request.idle_ns());
   cell.timing.min_calls = request.min_calls();
+  cell.timing.idle_links = request.idle_links();
   const auto measurement = transport.kind == Transport::Kind::kFloor
                                ? RunUnaryFloor(cell)
                                : scenario.run(cell);
@@ -75,6 +88,7 @@ int MeasureUntilClosed(int socket, const Transport& transport,
   EchoService service;
   std::unique_ptr<BenchmarkServer> local_server;
   Cell cell;
+  cell.client = transport.client;
   absl::Status status;
   if (transport.kind == Transport::Kind::kTwoProcesses) {
     cell.connect = ConnectorTo(transport, job.server_address());
@@ -99,6 +113,7 @@ int MeasureUntilClosed(int socket, const Transport& transport,
 }  // namespace
 
 int RunWorker(int socket) {
+  RaiseDescriptorLimit();
   WorkerJob job;
   if (!ReceivePacket(socket, absl::InfiniteDuration(), &job).ok())
     return kExitFailed;

@@ -110,7 +110,7 @@ class RecordingSession : public SessionHandler {
   };
 
   std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>& call,
-                                      const wire::CallStart& start) override {
+                                      wire::CallStart start) override {
     auto handler = std::make_shared<RecordingCall>();
     handler->Attach(call);
     absl::MutexLock lock(&mu_);

@@ -1,0 +1,179 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "transport/grpc/grpc_access.h"
+
+#include <grpc/byte_buffer.h>
+#include <grpc/support/log.h>
+
+#include <cstddef>
+
+namespace grpc_shm {
+namespace {
+
+// Member<Tag>() is the pointer to member that `Expose` was instantiated with.
+template <typename Tag, typename Tag::Type kMember>
+struct Expose {
+  friend typename Tag::Type Member(Tag) { return kMember; }
+};
+
+struct ServiceMethods {
+  using Type = std::vector<std::unique_ptr<grpc::internal::RpcServiceMethod>>
+      grpc::Service::*;
+  friend Type Member(ServiceMethods);
+};
+template struct Expose<ServiceMethods, &grpc::Service::methods_>;
+
+struct ServerInterceptors {
+  using Type = std::vector<
+      std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+      grpc::Server::*;
+  friend Type Member(ServerInterceptors);
+};
+template struct Expose<ServerInterceptors,
+                       &grpc::Server::interceptor_creators_>;
+
+struct ServerGlobalCallbacks {
+  using Type = std::shared_ptr<grpc::Server::GlobalCallbacks> grpc::Server::*;
+  friend Type Member(ServerGlobalCallbacks);
+};
+template struct Expose<ServerGlobalCallbacks, &grpc::Server::global_callbacks_>;
+
+struct ServerMaxReceive {
+  using Type = int grpc::Server::*;
+  friend Type Member(ServerMaxReceive);
+};
+template struct Expose<ServerMaxReceive,
+                       &grpc::Server::max_receive_message_size_>;
+
+struct BatchOperations {
+  using Type = grpc::internal::CallOpSetInterface*
+      grpc::internal::InterceptorBatchMethodsImpl::*;
+  friend Type Member(BatchOperations);
+};
+template struct Expose<BatchOperations,
+                       &grpc::internal::InterceptorBatchMethodsImpl::ops_>;
+
+struct BatchReverse {
+  using Type = bool grpc::internal::InterceptorBatchMethodsImpl::*;
+  friend Type Member(BatchReverse);
+};
+template struct Expose<BatchReverse,
+                       &grpc::internal::InterceptorBatchMethodsImpl::reverse_>;
+
+struct BatchReceiveFailed {
+  using Type = bool* grpc::internal::InterceptorBatchMethodsImpl::*;
+  friend Type Member(BatchReceiveFailed);
+};
+template struct Expose<BatchReceiveFailed,
+                       &grpc::internal::InterceptorBatchMethodsImpl::
+                           hijacked_recv_message_failed_>;
+
+// The two members of an operation that receives a message which matter here,
+// for the class that stands for all others.
+using Receive = grpc::internal::CallOpRecvMessage<grpc::ByteBuffer>;
+
+struct ReceiveBuffer {
+  using Type = grpc::ByteBuffer Receive::*;
+  friend Type Member(ReceiveBuffer);
+};
+template struct Expose<ReceiveBuffer, &Receive::recv_buf_>;
+
+struct ReceiveFailed {
+  using Type = bool Receive::*;
+  friend Type Member(ReceiveFailed);
+};
+template struct Expose<ReceiveFailed, &Receive::hijacked_recv_message_failed_>;
+
+// And for the one class that is not made from the same template.
+using GenericReceive = grpc::internal::CallOpGenericRecvMessage;
+
+struct GenericReceiveBuffer {
+  using Type = grpc::ByteBuffer GenericReceive::*;
+  friend Type Member(GenericReceiveBuffer);
+};
+template struct Expose<GenericReceiveBuffer, &GenericReceive::recv_buf_>;
+
+struct GenericReceiveFailed {
+  using Type = bool GenericReceive::*;
+  friend Type Member(GenericReceiveFailed);
+};
+template struct Expose<GenericReceiveFailed,
+                       &GenericReceive::hijacked_recv_message_failed_>;
+
+template <typename Operation, typename Buffer, typename Failed>
+ptrdiff_t Distance(Buffer buffer, Failed failed) {
+  Operation operation;
+  return reinterpret_cast<char*>(&(operation.*buffer)) -
+         reinterpret_cast<char*>(&(operation.*failed));
+}
+
+// How far an operation's buffer is from what an interceptor is shown of it. The
+// type of the message occurs in the class only as what a pointer points to, so
+// this is the same for all.
+ptrdiff_t BufferDistance() {
+  static const ptrdiff_t distance = [] {
+    const ptrdiff_t made =
+        Distance<Receive>(Member(ReceiveBuffer()), Member(ReceiveFailed()));
+    GPR_ASSERT(made ==
+               Distance<GenericReceive>(Member(GenericReceiveBuffer()),
+                                        Member(GenericReceiveFailed())));
+    return made;
+  }();
+  return distance;
+}
+
+}  // namespace
+
+const std::vector<std::unique_ptr<grpc::internal::RpcServiceMethod>>& MethodsOf(
+    const grpc::Service& service) {
+  return service.*Member(ServiceMethods());
+}
+
+bool HasInterceptors(const grpc::Server& server) {
+  return !(server.*Member(ServerInterceptors())).empty();
+}
+
+grpc::Server::GlobalCallbacks* GlobalCallbacksOf(const grpc::Server& server) {
+  return (server.*Member(ServerGlobalCallbacks())).get();
+}
+
+int MaxReceiveMessageBytes(const grpc::Server& server) {
+  return server.*Member(ServerMaxReceive());
+}
+
+TakenOperations::TakenOperations(
+    grpc::experimental::InterceptorBatchMethods* methods)
+    : methods_(methods),
+      operations_(
+          static_cast<grpc::internal::InterceptorBatchMethodsImpl*>(methods)
+              ->*Member(BatchOperations())) {
+  operations_->SetHijackingState();
+}
+
+void TakenOperations::FailSend() const {
+  methods_->FailHijackedSendMessage();
+  // It counts only for an operation that has a message, which ours has lost.
+  ByteBufferAccess::Assign(grpc_raw_byte_buffer_create(nullptr, 0),
+                           methods_->GetSerializedSendMessage());
+}
+
+void TakenOperations::GiveMessage(grpc_byte_buffer* message) const {
+  bool* const failed =
+      static_cast<grpc::internal::InterceptorBatchMethodsImpl*>(methods_)
+          ->*Member(BatchReceiveFailed());
+  ByteBufferAccess::Assign(
+      message, reinterpret_cast<grpc::ByteBuffer*>(
+                   reinterpret_cast<char*>(failed) + BufferDistance()));
+}
+
+void TakenOperations::Complete() const {
+  operations_->ContinueFillOpsAfterInterception();
+}
+
+bool AreComplete(grpc::experimental::InterceptorBatchMethods* methods) {
+  return static_cast<grpc::internal::InterceptorBatchMethodsImpl*>(methods)
+             ->*Member(BatchReverse());
+}
+
+}  // namespace grpc_shm

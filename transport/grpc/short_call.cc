@@ -1,0 +1,338 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "transport/grpc/short_call.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "transport/base/monotonic_clock.h"
+#include "transport/grpc/client_channel.h"
+#include "transport/grpc/convert.h"
+#include "transport/link/reactor.h"
+
+namespace grpc_shm {
+namespace {
+
+using Point = grpc::experimental::InterceptionHookPoints;
+using Methods = grpc::experimental::InterceptorBatchMethods;
+using ReceivedMetadata = std::multimap<grpc::string_ref, grpc::string_ref>;
+
+// How many messages of a stream, of at most how many bytes each, may wait for
+// space in the ring before the application has to.
+constexpr int kWriteAhead = 16;
+constexpr size_t kWriteAheadBytes = 4096;
+
+grpc::string_ref Ref(const std::string& text) {
+  return grpc::string_ref(text.data(), text.size());
+}
+
+// `from` must outlive `to`.
+void Give(const google::protobuf::RepeatedPtrField<wire::Metadatum>& from,
+          ReceivedMetadata* to) {
+  for (const wire::Metadatum& field : from) {
+    if (IsUserMetadata(field.key(), field.value()))
+      to->emplace(Ref(field.key()), Ref(field.value()));
+  }
+}
+
+}  // namespace
+
+ShortCall::ShortCall(std::shared_ptr<ClientChannel> channel, Traits traits)
+    : channel_(std::move(channel)), traits_(std::move(traits)) {
+  const absl::Duration left = TimeLeft(traits_.deadline);
+  if (left != absl::InfiniteDuration())
+    deadline_ = MonotonicNanos() + absl::ToInt64Nanoseconds(left);
+}
+
+ShortCall::~ShortCall() {
+  if (timeout_ != Timeouts::Id()) Timeouts::Get().Remove(timeout_);
+}
+
+// ---- From the application
+
+void ShortCall::Perform(Methods* methods, Waiter* waiter) {
+  Effects effects;
+  {
+    absl::MutexLock lock(&mu_);
+    TakeOver(methods, waiter, &effects);
+    Advance(&effects);
+  }
+  Do(std::move(effects));
+}
+
+void ShortCall::TakeOver(Methods* methods, Waiter* waiter, Effects* effects) {
+  const auto has = [methods](Point point) {
+    return methods->QueryInterceptionHookPoint(point);
+  };
+  Batch& batch = *std::find_if(batches_.begin(), batches_.end(),
+                               [](const Batch& each) { return !each.used; });
+  batch.used = true;
+  batch.operations = TakenOperations(methods);
+  batch.waiter = waiter;
+  batch.initial_metadata = has(Point::PRE_RECV_INITIAL_METADATA);
+  batch.message = has(Point::PRE_RECV_MESSAGE);
+  batch.status = has(Point::PRE_RECV_STATUS);
+  // gRPC shows this again with later operations of the same object.
+  if (has(Point::PRE_SEND_INITIAL_METADATA) && !started_) {
+    started_ = true;
+    start_.set_method(traits_.method);
+    start_.set_authority(traits_.authority);
+    ToWire(*methods->GetSendInitialMetadata(), start_.mutable_metadata());
+    effects->start = !trailers_.has_value();
+  }
+  if (has(Point::PRE_SEND_MESSAGE)) {
+    OutgoingMessage message = ToOutgoing(
+        ByteBufferAccess::Release(methods->GetSerializedSendMessage()));
+    // Who waits for the answer need not wait for this as well.
+    batch.send = !batch.status;
+    Send(std::move(message), effects);
+  }
+  if (has(Point::PRE_SEND_CLOSE)) {
+    half_closed_ = true;
+    if (link_call_ != nullptr) link_call_->SendHalfClose();
+    effects->flush = true;
+  }
+}
+
+void ShortCall::Send(OutgoingMessage message, Effects* effects) {
+  if (trailers_.has_value()) return;
+  const int64_t limit = traits_.max_send_message_bytes;
+  if (limit >= 0 && message.size() > static_cast<uint64_t>(limit)) {
+    // The words are gRPC's own.
+    AbortLocked(absl::ResourceExhaustedError(
+                    absl::StrCat("Sent message larger than max (",
+                                 message.size(), " vs. ", limit, ")")),
+                effects);
+    return;
+  }
+  ++unsent_;
+  last_was_small_ = message.size() <= kWriteAheadBytes;
+  if (link_call_ != nullptr) {
+    link_call_->SendMessage(std::move(message));
+    effects->flush = true;
+  } else {
+    early_messages_.push_back(std::move(message));
+  }
+}
+
+void ShortCall::Forget(const Waiter* waiter) {
+  absl::MutexLock lock(&mu_);
+  for (Batch& batch : batches_) {
+    if (batch.waiter == waiter) batch.waiter = nullptr;
+  }
+}
+
+void ShortCall::Cancel() {
+  // gRPC holds a lock of the application's context, which must not be taken
+  // again when the operations complete.
+  Reactor::Get().Post([self = shared_from_this()] {
+    self->OnAborted(absl::CancelledError("CANCELLED"));
+  });
+}
+
+void ShortCall::Abandon() {
+  Effects effects;
+  {
+    absl::MutexLock lock(&mu_);
+    AbortLocked(absl::CancelledError("CANCELLED"), &effects);
+  }
+  Do(std::move(effects));
+}
+
+// ---- From the channel
+
+const wire::CallStart& ShortCall::Start() {
+  if (deadline_ != 0) start_.set_timeout_ns(deadline_ - MonotonicNanos());
+  return start_;
+}
+
+void ShortCall::OnStarted(std::shared_ptr<Call> call) {
+  Effects effects;
+  {
+    absl::MutexLock lock(&mu_);
+    link_call_ = std::move(call);
+    effects.flush = true;
+    if (trailers_.has_value()) {
+      effects.cancel = true;  // the application was quicker
+    } else {
+      for (OutgoingMessage& message : early_messages_)
+        link_call_->SendMessage(std::move(message));
+      if (half_closed_) link_call_->SendHalfClose();
+    }
+    early_messages_.clear();
+    Advance(&effects);  // it may have been answered already
+  }
+  Do(std::move(effects));
+}
+
+// ---- From the link
+
+void ShortCall::OnReadable() {
+  Effects effects;
+  {
+    absl::MutexLock lock(&mu_);
+    Advance(&effects);
+  }
+  Do(std::move(effects));
+}
+
+void ShortCall::OnSent() {
+  Effects effects;
+  {
+    absl::MutexLock lock(&mu_);
+    --unsent_;
+    Advance(&effects);
+  }
+  Do(std::move(effects));
+}
+
+void ShortCall::OnAborted(const absl::Status& status) {
+  Effects effects;
+  {
+    absl::MutexLock lock(&mu_);
+    AbortLocked(status, &effects);
+    Advance(&effects);
+  }
+  Do(std::move(effects));
+}
+
+void ShortCall::OnExpired() {
+  OnAborted(absl::DeadlineExceededError("Deadline Exceeded"));
+}
+
+void ShortCall::AbortLocked(const absl::Status& status, Effects* effects) {
+  if (trailers_.has_value()) return;
+  trailers_.emplace();
+  trailers_->set_code(static_cast<int>(status.code()));
+  trailers_->set_message(std::string(status.message()));
+  message_.reset();
+  effects->cancel = true;
+}
+
+// ---- What comes of it
+
+// Does what can be done of all operations under way.
+void ShortCall::Advance(Effects* effects) {
+  Receive();
+  // First the message: the status may come right behind it.
+  for (Batch& batch : batches_) {
+    if (batch.used && batch.message)
+      batch.message = !ReceiveMessage(&batch, effects);
+  }
+  for (Batch& batch : batches_) {
+    if (!batch.used) continue;
+    Methods* const methods = batch.operations.methods();
+    if (batch.initial_metadata && initial_metadata_.has_value()) {
+      batch.initial_metadata = false;
+      Give(initial_metadata_->metadata(), methods->GetRecvInitialMetadata());
+    }
+    if (batch.status && trailers_.has_value() && !batch.message)
+      GiveStatus(&batch);
+    if (batch.send && IsSent()) {
+      batch.send = false;
+      if (trailers_.has_value() ||
+          (link_call_ != nullptr && link_call_->over()))
+        batch.operations.FailSend();
+    }
+    if (!batch.done()) continue;
+    batch.used = false;
+    effects->complete[effects->count++] = batch.operations;
+    if (batch.waiter != nullptr)
+      batch.waiter->done_.store(true, std::memory_order_release);
+    batch.waiter = nullptr;
+  }
+}
+
+// Takes what has come, up to a message that nobody has asked for yet.
+void ShortCall::Receive() {
+  while (link_call_ != nullptr && !trailers_.has_value() &&
+         !message_.has_value()) {
+    absl::optional<Received> next = link_call_->Take();
+    if (!next.has_value()) break;
+    if (auto* initial = absl::get_if<wire::InitialMetadata>(&*next)) {
+      if (!initial_metadata_.has_value())
+        initial_metadata_ = std::move(*initial);
+    } else if (auto* message = absl::get_if<ReceivedMessage>(&*next)) {
+      message_ = std::move(*message);
+    } else if (auto* trailers = absl::get_if<wire::Trailers>(&*next)) {
+      trailers_ = std::move(*trailers);
+    }
+  }
+  // What comes without is understood as empty.
+  if (message_.has_value() || trailers_.has_value()) {
+    if (!initial_metadata_.has_value()) initial_metadata_.emplace();
+  }
+}
+
+// False if the message is still to come.
+bool ShortCall::ReceiveMessage(Batch* batch, Effects* effects) {
+  if (message_.has_value()) {
+    batch->operations.GiveMessage(ToByteBuffer(*std::move(message_)));
+    message_.reset();
+    if (!traits_.unary_response) effects->consumed = link_call_;
+    Receive();
+    return true;
+  }
+  if (!trailers_.has_value()) return false;
+  batch->operations.methods()->FailHijackedRecvMessage();
+  return true;
+}
+
+void ShortCall::GiveStatus(Batch* batch) {
+  batch->status = false;
+  Methods* const methods = batch->operations.methods();
+  Give(trailers_->metadata(), methods->GetRecvTrailingMetadata());
+  if (trailers_->code() == 0) {
+    *methods->GetRecvStatus() = grpc::Status();
+    return;
+  }
+  std::string details;
+  for (const wire::Metadatum& field : trailers_->metadata()) {
+    if (field.key() == kBinaryErrorDetailsKey) details = field.value();
+  }
+  *methods->GetRecvStatus() = grpc::Status(
+      static_cast<grpc::StatusCode>(ToStatusCode(trailers_->code())),
+      trailers_->message(), details);
+}
+
+// Whether the application may write on.
+bool ShortCall::IsSent() const {
+  return unsent_ == 0 || (last_was_small_ && unsent_ < kWriteAhead) ||
+         trailers_.has_value() || (link_call_ != nullptr && link_call_->over());
+}
+
+void ShortCall::Do(Effects effects) {
+  if (effects.start) {
+    if (deadline_ != 0) {
+      if (deadline_ <= MonotonicNanos()) {
+        OnExpired();
+      } else {
+        timeout_ = Timeouts::Get().Add(deadline_, weak_from_this());
+      }
+    }
+    channel_->StartCall(shared_from_this());
+  }
+  if (effects.cancel || effects.flush || effects.consumed != nullptr) {
+    std::shared_ptr<Call> call;
+    bool started;
+    {
+      absl::MutexLock lock(&mu_);
+      call = link_call_;
+      started = started_;
+    }
+    if (effects.consumed != nullptr) effects.consumed->MessageConsumed();
+    if (call != nullptr) {
+      if (effects.cancel) call->Cancel();
+      if (effects.flush) call->Flush();
+    } else if (effects.cancel && started) {
+      channel_->ForgetCall(this);
+    }
+  }
+  // The application may end the call at once.
+  for (size_t i = 0; i < effects.count; ++i) effects.complete[i].Complete();
+}
+
+}  // namespace grpc_shm
