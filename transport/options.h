@@ -26,8 +26,9 @@ enum class WaitPolicy {
   // Waits awake for up to 50 us if that has been worth it lately; lets others
   // have the core who can use it. An idle link costs nothing.
   kAdaptive = 1,
-  // Waits awake as long as a call is open, or, on a server, up to 10 ms after
-  // the last one. The lowest latency, for a core each in both processes.
+  // Waits awake for up to 10 ms, whether that has been worth it or not. The
+  // lowest latency, for a core each in both processes. While others crowd the
+  // cores it sleeps all the same.
   kBusy = 2,
 };
 
@@ -66,9 +67,10 @@ inline constexpr char kMaxReconnectBackoffMsArg[] =
 // 1, adaptive.
 inline constexpr char kWaitPolicyArg[] = "grpc_shm.wait_policy";
 
-// Whether calls of generated protobuf stubs take the short way, past gRPC's own
-// call machinery in this process: 1 (default) or 0. It is the same to the
-// application; the long way takes some microseconds more for each call.
+// Whether calls take the short path, past gRPC's own call machinery in this
+// process: 1 (default) or 0. It is the same to the application; the long way
+// takes some microseconds more for each call. Calls with credentials of their
+// own, or made for a server's call (FromServerContext), take that in any case.
 inline constexpr char kTypedCallsArg[] = "grpc_shm.typed_calls";
 
 // What a server allows its clients at one address.

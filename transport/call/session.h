@@ -64,6 +64,9 @@ struct SessionOptions {
   // Server: calls that may be open at once; more are refused with
   // RESOURCE_EXHAUSTED.
   size_t max_calls = 100000;
+
+  // How threads that drive the session wait.
+  SpinPolicy wait_policy = SpinPolicy::kAdaptive;
 };
 
 // All calls of one link: splits messages into frames and puts them together

@@ -122,6 +122,8 @@ bool Session::StopDriving() {
 // Waits awake, if that is worth it, until there is something to read.
 bool Session::Spin() {
   if (!spinner_.WorthIt()) return false;
+  // A thread of the reactor may wait long here, by the busy policy.
+  Reactor::BlockingScope scope;
   absl::MutexLock lock(&read_mu_);
   if (link_ == nullptr || broken_) return false;
   RingConsumer& ring = link_->consumer();

@@ -51,6 +51,8 @@ ClientChannel::Options ReadOptions(const grpc_channel_args& args) {
       MillisecondsArg(args, kHandshakeTimeoutMsArg, options.handshake_timeout);
   options.max_reconnect_backoff = MillisecondsArg(
       args, kMaxReconnectBackoffMsArg, options.max_reconnect_backoff);
+  options.wait_policy = ToSpinPolicy(IntArg(
+      args, kWaitPolicyArg, static_cast<int64_t>(WaitPolicy::kAdaptive)));
   options.max_receive_message_bytes =
       std::max<int64_t>(-1, IntArg(args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
                                    kDefaultMaxReceiveBytes));

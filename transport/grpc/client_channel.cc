@@ -272,6 +272,7 @@ absl::StatusOr<std::shared_ptr<Session>> ClientChannel::FinishConnecting() {
   options.role = SessionOptions::Role::kClient;
   options.address = target_;
   options.max_receive_message_bytes = options_.max_receive_message_bytes;
+  options.wait_policy = options_.wait_policy;
   return Session::Start(*std::move(link), std::move(options), weak_from_this());
 }
 

@@ -22,6 +22,7 @@
 #include "transport/link/link_options.h"
 #include "transport/link/name_watch.h"
 #include "transport/link/reactor.h"
+#include "transport/link/spinner.h"
 
 namespace grpc_shm {
 
@@ -49,6 +50,7 @@ class ClientChannel : public SessionHandler,
     absl::Duration handshake_timeout =
         absl::Seconds(20);  // a server may be stopped, or busy
     absl::Duration max_reconnect_backoff = absl::Seconds(30);
+    SpinPolicy wait_policy = SpinPolicy::kAdaptive;
   };
 
   // `target` is "shm:NAME", well-formed or not.

@@ -41,6 +41,11 @@ absl::Duration TimeLeft(gpr_timespec deadline) {
   return absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
 }
 
+SpinPolicy ToSpinPolicy(int64_t wait_policy) {
+  if (wait_policy <= 0) return SpinPolicy::kNever;
+  return wait_policy == 1 ? SpinPolicy::kAdaptive : SpinPolicy::kBusy;
+}
+
 OutgoingMessage ToOutgoing(grpc_byte_buffer* buffer) {
   absl::InlinedVector<OutgoingMessage::Piece, 2> pieces;
   grpc_byte_buffer_reader reader;

@@ -6,6 +6,7 @@
 
 #include <grpc/grpc.h>
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "google/protobuf/repeated_ptr_field.h"
 #include "proto/wire.pb.h"
 #include "transport/call/message.h"
+#include "transport/link/spinner.h"
 
 namespace grpc_shm {
 
@@ -32,6 +34,9 @@ inline constexpr int kDefaultMaxReceiveBytes = 4 * 1024 * 1024;
 
 // From now to a deadline; infinite if there is none.
 absl::Duration TimeLeft(gpr_timespec deadline);
+
+// A value that is none counts as the nearest that is one.
+SpinPolicy ToSpinPolicy(int64_t wait_policy);
 
 // Takes the buffer, which must not be compressed (in-process calls never are).
 OutgoingMessage ToOutgoing(grpc_byte_buffer* buffer);

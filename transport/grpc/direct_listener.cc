@@ -227,6 +227,8 @@ void DirectListener::OnHello(uint64_t id) {
   options.address = address_;
   options.max_receive_message_bytes = max_receive_message_bytes_;
   options.max_calls = options_.max_calls_per_link;
+  options.wait_policy =
+      ToSpinPolicy(static_cast<int64_t>(options_.wait_policy));
   absl::StatusOr<std::shared_ptr<Session>> session =
       Session::Start(*std::move(link), std::move(options), served);
   if (!session.ok()) return;
