@@ -40,6 +40,18 @@ class ShutdownTest : public TransportTest {
     EXPECT_NE(server().AwaitEvent(script.key(), "started"), 0);
     return result;
   }
+
+  // A shutdown with hardly any grace ends the call for its client at once.
+  void ExpectShutdownEnds(const Call& call) {
+    const int64_t start = MonotonicNanos();
+    server().BeginShutdown(absl::Milliseconds(1));
+    EchoReply reply;
+    EXPECT_FALSE(call.call->Read(&reply));
+    EXPECT_THAT(call.call->Finish(),
+                AnyOf(HasCode(grpc::StatusCode::UNAVAILABLE),
+                      HasCode(grpc::StatusCode::CANCELLED)));
+    EXPECT_LE(absl::Nanoseconds(MonotonicNanos() - start), kPromptly);
+  }
 };
 
 TEST_P(ShutdownTest, WithGraceLetsCallsFinish) {
@@ -147,13 +159,7 @@ TEST_P(ShutdownTest, WithoutGraceCancelsAtOnce) {
   ChannelPtr channel = NewChannel();
   Call call = StartAndAwait(BIDI, channel,
                             MakeScript("endless", {WaitForCancellation()}));
-  const int64_t start = MonotonicNanos();
-  server().BeginShutdown(absl::Milliseconds(1));
-  EchoReply reply;
-  EXPECT_FALSE(call.call->Read(&reply));
-  EXPECT_THAT(call.call->Finish(), AnyOf(HasCode(grpc::StatusCode::UNAVAILABLE),
-                                         HasCode(grpc::StatusCode::CANCELLED)));
-  EXPECT_LE(absl::Nanoseconds(MonotonicNanos() - start), kPromptly);
+  ExpectShutdownEnds(call);
   EXPECT_NE(server().AwaitEvent("server", "shutdown"), 0);
 }
 
@@ -163,13 +169,7 @@ TEST_P(ShutdownTest, WaitsForAHandlerThatIgnoresIt) {
   StartServer();
   Call call = StartAndAwait(UNARY, NewChannel(),
                             MakeScript("stubborn", {HoldAtGate("gate")}));
-  const int64_t start = MonotonicNanos();
-  server().BeginShutdown(absl::Milliseconds(1));
-  EchoReply reply;
-  EXPECT_FALSE(call.call->Read(&reply));
-  EXPECT_THAT(call.call->Finish(), AnyOf(HasCode(grpc::StatusCode::UNAVAILABLE),
-                                         HasCode(grpc::StatusCode::CANCELLED)));
-  EXPECT_LE(absl::Nanoseconds(MonotonicNanos() - start), kPromptly);
+  ExpectShutdownEnds(call);
   EXPECT_EQ(server().CountEvents("server", "shutdown"), 0);
   server().OpenGate("gate");
   EXPECT_NE(server().AwaitEvent("stubborn", "finished"), 0);

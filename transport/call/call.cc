@@ -10,6 +10,24 @@
 #include "transport/call/session_internal.h"
 
 namespace grpc_shm {
+namespace {
+
+// How many messages may wait to leave, of at most how many bytes each.
+constexpr int kMaxUnsent = 16;
+constexpr size_t kMaxUnsentBytes = 4096;
+
+}  // namespace
+
+wire::Trailers TrailersOf(const absl::Status& status) {
+  wire::Trailers trailers;
+  trailers.set_code(static_cast<int32_t>(status.code()));
+  trailers.set_message(std::string(status.message()));
+  return trailers;
+}
+
+bool MayRunAhead(int unsent, size_t last_bytes) {
+  return unsent == 0 || (last_bytes <= kMaxUnsentBytes && unsent < kMaxUnsent);
+}
 
 bool Call::over() const {
   absl::MutexLock lock(&session_->mu_);

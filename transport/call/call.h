@@ -4,6 +4,7 @@
 #ifndef GRPC_SHM_TRANSPORT_CALL_CALL_H_
 #define GRPC_SHM_TRANSPORT_CALL_CALL_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -27,6 +28,14 @@ struct HalfClose {};
 // Message* Trailers, a server Message* HalfClose?.
 using Received = absl::variant<wire::InitialMetadata, ReceivedMessage,
                                HalfClose, wire::Trailers>;
+
+// How a call ends with a status of ours.
+wire::Trailers TrailersOf(const absl::Status& status);
+
+// Whether another message may be sent although `unsent` have not left yet, the
+// last of them of `last_bytes`: so a unary request and its end, an answer and
+// its status, and small messages of a stream leave together.
+bool MayRunAhead(int unsent, size_t last_bytes);
 
 // Who is told of a call's progress. Called without any lock of this layer, on
 // any thread, possibly on several at once: a notification only says that

@@ -16,13 +16,6 @@
 
 namespace grpc_shm {
 
-wire::Trailers TrailersOf(const absl::Status& status) {
-  wire::Trailers trailers;
-  trailers.set_code(static_cast<int32_t>(status.code()));
-  trailers.set_message(std::string(status.message()));
-  return trailers;
-}
-
 absl::Status TooMuchMetadata(size_t bytes, size_t limit) {
   return absl::ResourceExhaustedError(
       absl::StrCat("metadata of ", bytes, " bytes exceeds the link's limit of ",

@@ -25,9 +25,6 @@ namespace grpc_shm {
 // time.
 inline constexpr size_t kStrideBytes = 32 * 1024;
 
-// How a call ends that the server refuses.
-wire::Trailers TrailersOf(const absl::Status& status);
-
 // Of a call's metadata that fits into no frame.
 absl::Status TooMuchMetadata(size_t bytes, size_t limit);
 

@@ -3,7 +3,6 @@
 
 // How a session reads: doorbells, batches, and what each frame means.
 
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>

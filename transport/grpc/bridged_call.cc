@@ -8,16 +8,6 @@
 #include "transport/grpc/convert.h"
 
 namespace grpc_shm {
-namespace {
-
-// How many messages, of at most how many bytes each, may be read before the
-// first of them has left. So a unary request and its end, or an answer and its
-// status, leave together, and so do small messages of a stream.
-constexpr int kReadAheadMessages = 16;
-constexpr size_t kReadAheadBytes = 4096;
-
-}  // namespace
-
 void BridgedCall::ReadFromGrpc() {
   grpc_op op{};
   op.op = GRPC_OP_RECV_MESSAGE;
@@ -32,7 +22,7 @@ void BridgedCall::OnRead(bool /*ok*/) {
     return;
   }
   OutgoingMessage message = ToOutgoing(buffer);
-  const bool small = message.size() <= kReadAheadBytes;
+  const size_t bytes = message.size();
   {
     absl::MutexLock lock(&mu_);
     ++unsent_;
@@ -43,7 +33,7 @@ void BridgedCall::OnRead(bool /*ok*/) {
   bool go_on;
   {
     absl::MutexLock lock(&mu_);
-    go_on = unsent_ == 0 || (small && unsent_ < kReadAheadMessages);
+    go_on = MayRunAhead(unsent_, bytes);
     reading_paused_ = !go_on;
   }
   if (go_on) ReadFromGrpc();

@@ -139,7 +139,6 @@ std::unique_ptr<CallAnchor> CallAnchor::Take(gpr_timespec deadline,
 void CallAnchor::Return(std::unique_ptr<CallAnchor> anchor) {
   if (anchor->reusable_ && anchor->uses_ < kMaxUses)
     anchor = Factory::Get().Pool(std::move(anchor));
-  anchor.reset();
 }
 
 void CallAnchor::Cancel() {

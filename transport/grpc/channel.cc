@@ -189,10 +189,10 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
   const std::shared_ptr<ShortCall> call_;
 };
 
-// Whether the call may take the short path: nothing but its operations says
-// what becomes of it.
-bool MayBeShort(const grpc::ClientContext& context) {
-  return !GrpcAccess::HasParentOrCredentials(context) &&
+// Whether the call takes the short path: nothing but its operations says what
+// becomes of it.
+bool IsShort(const PathOptions& path, const grpc::ClientContext& context) {
+  return path.may_be_short && !GrpcAccess::HasParentOrCredentials(context) &&
          grpc::internal::g_global_client_interceptor_factory == nullptr;
 }
 
@@ -211,8 +211,7 @@ class CallInterceptorFactory
   grpc::experimental::Interceptor* CreateClientInterceptor(
       grpc::experimental::ClientRpcInfo* info) override {
     const grpc::ClientContext& context = *info->client_context();
-    if (!path_.may_be_short || !MayBeShort(context))
-      return new CallInterceptor(channel_, info);
+    if (!IsShort(path_, context)) return new CallInterceptor(channel_, info);
     ShortCall::Traits traits;
     traits.method = info->method();
     traits.authority = GrpcAccess::Authority(context);
@@ -258,7 +257,7 @@ class Channel : public grpc::ChannelInterface {
   grpc::internal::Call CreateCall(const grpc::internal::RpcMethod& method,
                                   grpc::ClientContext* context,
                                   grpc::CompletionQueue* queue) override {
-    if (path_.may_be_short && MayBeShort(*context)) {
+    if (IsShort(path_, *context)) {
       // Made for the sake of what refers to it. Nothing happens on it.
       return GrpcAccess::CreateCall(in_process_.get(), method, context, queue);
     }

@@ -87,9 +87,7 @@ void ClientCall::Pump() {
     absl::optional<wire::InitialMetadata> initial;
     absl::optional<wire::Trailers> trailers;
     if (aborted_.has_value()) {
-      trailers.emplace();
-      trailers->set_code(static_cast<int32_t>(aborted_->code()));
-      trailers->set_message(std::string(aborted_->message()));
+      trailers = TrailersOf(*aborted_);
     }
     while (!trailers.has_value()) {
       absl::optional<Received> next = std::exchange(stash_, absl::nullopt);

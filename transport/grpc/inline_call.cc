@@ -25,11 +25,6 @@ using Methods = grpc::experimental::InterceptorBatchMethods;
 using grpc::internal::MethodHandler;
 using grpc::internal::RpcMethod;
 
-// How many messages of a stream, of at most how many bytes each, may wait for
-// space in the ring before the handler has to.
-constexpr int kWriteAhead = 16;
-constexpr size_t kWriteAheadBytes = 4096;
-
 // Where the interceptor leaves what it is shown, for the hook that has it run.
 thread_local Methods** shown = nullptr;
 
@@ -250,19 +245,20 @@ void InlineCall::Perform(const TakenOperations& operations) {
     if (initial.metadata_size() > 0 || (!message && !status))
       call_->SendInitialMetadata(initial);
   }
-  bool small = true;
+  size_t message_bytes = 0;
   if (message) {
     grpc_byte_buffer* const buffer =
         ByteBufferAccess::Release(methods->GetSerializedSendMessage());
-    small = grpc_byte_buffer_length(buffer) <= kWriteAheadBytes;
+    message_bytes = grpc_byte_buffer_length(buffer);
     if (!Send(buffer)) operations.FailSend();
   }
   if (status) SendStatus(methods);
   if (message || status || !has(Point::PRE_RECV_MESSAGE)) call_->Flush();
   if (message && !status) {
     // As on a socket: who writes faster than the peer reads has to wait.
-    Wait([this, most = small ? kWriteAhead - 1 : 0] {
-      return unsent_.load(std::memory_order_acquire) <= most;
+    Wait([this, message_bytes] {
+      return MayRunAhead(unsent_.load(std::memory_order_acquire),
+                         message_bytes);
     });
     if (over_.load()) operations.FailSend();
   }
@@ -358,10 +354,7 @@ void InlineCall::OnExpired() {
 
 // Ends the call from this side, whatever its handler does.
 void InlineCall::End(const absl::Status& status) {
-  wire::Trailers trailers;
-  trailers.set_code(static_cast<int>(status.code()));
-  trailers.set_message(std::string(status.message()));
-  call_->SendTrailers(trailers);
+  call_->SendTrailers(TrailersOf(status));
   call_->Flush();
   absl::MutexLock lock(&mu_);
   over_.store(true);

@@ -20,11 +20,6 @@ using Point = grpc::experimental::InterceptionHookPoints;
 using Methods = grpc::experimental::InterceptorBatchMethods;
 using ReceivedMetadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 
-// How many messages of a stream, of at most how many bytes each, may wait for
-// space in the ring before the application has to.
-constexpr int kWriteAhead = 16;
-constexpr size_t kWriteAheadBytes = 4096;
-
 grpc::string_ref Ref(const std::string& text) {
   return grpc::string_ref(text.data(), text.size());
 }
@@ -109,7 +104,7 @@ void ShortCall::Send(OutgoingMessage message, Effects* effects) {
     return;
   }
   ++unsent_;
-  last_was_small_ = message.size() <= kWriteAheadBytes;
+  last_message_bytes_ = message.size();
   if (link_call_ != nullptr) {
     link_call_->SendMessage(std::move(message));
     effects->flush = true;
@@ -205,9 +200,7 @@ void ShortCall::OnExpired() {
 
 void ShortCall::AbortLocked(const absl::Status& status, Effects* effects) {
   if (trailers_.has_value()) return;
-  trailers_.emplace();
-  trailers_->set_code(static_cast<int>(status.code()));
-  trailers_->set_message(std::string(status.message()));
+  trailers_ = TrailersOf(status);
   message_.reset();
   effects->cancel = true;
 }
@@ -300,8 +293,8 @@ void ShortCall::GiveStatus(Batch* batch) {
 
 // Whether the application may write on.
 bool ShortCall::IsSent() const {
-  return unsent_ == 0 || (last_was_small_ && unsent_ < kWriteAhead) ||
-         trailers_.has_value() || (link_call_ != nullptr && link_call_->over());
+  return MayRunAhead(unsent_, last_message_bytes_) || trailers_.has_value() ||
+         (link_call_ != nullptr && link_call_->over());
 }
 
 void ShortCall::Do(Effects effects) {

@@ -151,7 +151,7 @@ class ShortCall final : public CallHandler,
   bool half_closed_ ABSL_GUARDED_BY(mu_) = false;
 
   int unsent_ ABSL_GUARDED_BY(mu_) = 0;  // messages given to the link
-  bool last_was_small_ ABSL_GUARDED_BY(mu_) = true;
+  size_t last_message_bytes_ ABSL_GUARDED_BY(mu_) = 0;
 
   // What was received and the application may still refer to.
   absl::optional<wire::InitialMetadata> initial_metadata_ ABSL_GUARDED_BY(mu_);

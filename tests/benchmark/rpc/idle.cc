@@ -2,14 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <algorithm>
-#include <memory>
-#include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
-#include "tests/benchmark/rpc/echo.grpc.pb.h"
-#include "tests/benchmark/rpc/grpc_status.h"
+#include "tests/benchmark/rpc/idle_channels.h"
 #include "tests/benchmark/rpc/process_usage.h"
 #include "tests/benchmark/rpc/scenarios.h"
 
@@ -26,17 +22,9 @@ absl::StatusOr<Measurement> RunIdle(const Cell& cell) {
   grpc::ChannelArguments arguments = BenchmarkChannelArguments();
   // Else gRPC gives all channels to one address one connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  std::vector<std::shared_ptr<grpc::ChannelInterface>> channels;
-  for (int made = 0; made < kChannels; ++made) {
-    auto channel = cell.connect(arguments);
-    if (!channel.ok()) return channel.status();
-    grpc::ClientContext context;
-    Payload reply;
-    const grpc::Status status =
-        Echo::NewStub(*channel)->Unary(&context, Payload(), &reply);
-    if (!status.ok()) return ToAbslStatus(status);
-    channels.push_back(*std::move(channel));
-  }
+  const absl::StatusOr<Channels> channels =
+      MakeIdleChannels(cell, arguments, kChannels);
+  if (!channels.ok()) return channels.status();
   absl::SleepFor(std::min(kSettle, cell.timing.idle));
 
   UsageMeter meter(cell.server_pid);

@@ -13,8 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "tests/benchmark/rpc/closed_loop.h"
-#include "tests/benchmark/rpc/echo.grpc.pb.h"
-#include "tests/benchmark/rpc/grpc_status.h"
+#include "tests/benchmark/rpc/idle_channels.h"
 #include "tests/benchmark/rpc/scenarios.h"
 #include "tests/benchmark/rpc/unary.h"
 
@@ -29,8 +28,6 @@ constexpr absl::Duration kSettle = absl::Seconds(1);
 constexpr uint64_t kDescriptorsPerLink = 3;
 constexpr uint64_t kOtherDescriptors = 200;
 
-using Channels = std::vector<std::shared_ptr<grpc::ChannelInterface>>;
-
 // Both processes have the same limit. Without descriptors gRPC and we try again
 // and again.
 absl::Status CheckDescriptorLimit(int links) {
@@ -43,22 +40,6 @@ absl::Status CheckDescriptorLimit(int links) {
       "%d links take up to %d descriptors, but a process may have no more than "
       "%d; raise its hard limit (ulimit -Hn)",
       links, needed, limit.rlim_cur));
-}
-
-absl::StatusOr<Channels> Connect(const Cell& cell) {
-  Channels channels;
-  for (int made = 0; made < cell.timing.idle_links; ++made) {
-    auto channel = cell.connect(IdleChannelArguments());
-    if (!channel.ok()) return channel.status();
-    // It has been used once, as idle connections have.
-    grpc::ClientContext context;
-    Payload reply;
-    const grpc::Status status =
-        Echo::NewStub(*channel)->Unary(&context, Payload(), &reply);
-    if (!status.ok()) return ToAbslStatus(status);
-    channels.push_back(*std::move(channel));
-  }
-  return channels;
 }
 
 void Settle(const Cell& cell) {
@@ -83,7 +64,8 @@ absl::StatusOr<Measurement> RunUnaryIdleLinks(const Cell& cell) {
   const auto before = RunClosedLoop(half, exchanges);
   if (!before.ok()) return before;
 
-  absl::StatusOr<Channels> idle = Connect(cell);
+  absl::StatusOr<Channels> idle =
+      MakeIdleChannels(cell, IdleChannelArguments(), cell.timing.idle_links);
   if (!idle.ok()) return idle.status();
   Settle(cell);
   absl::StatusOr<Measurement> result = RunClosedLoop(cell, exchanges);
