@@ -22,6 +22,7 @@
 #include "transport/link/link.h"
 #include "transport/link/reactor.h"
 #include "transport/link/spinner.h"
+#include "transport/link/timeouts.h"
 
 namespace grpc_shm {
 
@@ -48,6 +49,10 @@ class Job {
  public:
   virtual ~Job() = default;
   virtual void Run() = 0;
+
+  // Whether it is expected to be over before another thread could be woken. A
+  // wrong yes costs the link's other calls up to four milliseconds, once.
+  virtual bool IsQuick() const = 0;
 };
 
 struct SessionOptions {
@@ -80,14 +85,17 @@ struct SessionOptions {
 // the ring, a batch at a time, and tells the handlers. It is either a thread
 // that waits for something to happen on a call of its own, or a reactor thread,
 // which the doorbell wakes when nobody drives: so the doorbell is armed exactly
-// then. A reactor thread also runs the jobs that handlers submit, and does not
-// drive meanwhile: what arrives wakes another thread. Writing: whoever flushes
-// writes what all calls have queued, one frame a turn.
+// then. A reactor thread also runs the jobs that handlers submit. It does not
+// drive meanwhile: what arrives wakes another thread. But with a job that is
+// quick it keeps the role, so that nobody is woken for what it is about to read
+// itself; should that job take long after all, another thread takes the role
+// away. Writing: whoever flushes writes what all calls have queued, one frame a
+// turn.
 //
 // Failure: a peer that dies, closes the link or breaks the protocol ends every
 // call with UNAVAILABLE; what it had published before it died is still
 // delivered.
-class Session : public std::enable_shared_from_this<Session> {
+class Session : public Expirable, public std::enable_shared_from_this<Session> {
  public:
   // Starts serving `link`. RESOURCE_EXHAUSTED when its descriptors can't be
   // watched.
@@ -136,12 +144,15 @@ class Session : public std::enable_shared_from_this<Session> {
     Driver& operator=(const Driver&) = delete;
 
     // Until `done()`, or until nothing has come for as long as it is worth
-    // waiting awake. Returns at once if another thread drives.
+    // waiting awake. While another thread drives this one just waits.
     void Until(absl::FunctionRef<bool()> done);
+
+    // Reads what is there.
+    void Poll();
 
    private:
     const std::shared_ptr<Session> session_;
-    const bool driving_;
+    bool driving_;
   };
 
   // Has a reactor thread run `job`: the one that calls this from a handler, as
@@ -164,11 +175,16 @@ class Session : public std::enable_shared_from_this<Session> {
   void CloseIfIdle();
 
   // Driving.
-  void Work();
+  void Work(bool driving = false);
   void WorkLater();
   bool RunJob(bool* driving);
+  bool RunQuickly(Job* job);
+  void WatchQuickJobs();
+  void OnExpired() override;
   bool TryDrive();
   bool StopDriving();
+  bool AwaitRole(absl::FunctionRef<bool()> done);
+  void HandOver();
   bool Read();
   bool Spin();
 
@@ -229,9 +245,22 @@ class Session : public std::enable_shared_from_this<Session> {
   // By some thread. Set without a lock, cleared under read_mu_ together with
   // arming the doorbell.
   std::atomic<bool> driven_{false};
+  // Threads that look all the time whether somebody drives: as long as there
+  // are any, a driver may leave without arming the doorbell. Sequentially
+  // consistent, with driven_: the last one sees that nobody drives, or is seen
+  // to have gone.
+  std::atomic<int> awaiting_role_{0};
   // Nobody drives, and nobody is woken for what there is to read: whoever has
   // left it so, or has a job to run first, has Work() called.
   std::atomic<bool> unread_{false};
+  // The number of the quick job during which the driver keeps its role; 0:
+  // none. Whoever sets it to 0 has the role. Sequentially consistent, with
+  // watched_: who begins such a job sees that nobody watches, or is seen by who
+  // stops to.
+  std::atomic<uint64_t> keeping_{0};
+  std::atomic<bool> watched_{false};
+  std::atomic<uint64_t> quick_jobs_{0};  // so far; changed by the driver
+  uint64_t watched_job_ = 0;             // of who watches
   // Somebody wants the lock that a thread holds while it waits awake.
   // Relaxed: a hint, the lock orders everything.
   std::atomic<bool> closing_{false};

@@ -150,8 +150,13 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
  public:
   ShortPathInterceptor(std::shared_ptr<ClientChannel> channel,
                        std::shared_ptr<ShortCall> call)
-      : channel_(std::move(channel)), call_(std::move(call)) {}
-  ~ShortPathInterceptor() override { call_->Abandon(); }
+      : channel_(std::move(channel)), call_(std::move(call)) {
+    channel_->CountShortCall(1);
+  }
+  ~ShortPathInterceptor() override {
+    channel_->CountShortCall(-1);
+    call_->Abandon();
+  }
 
   void Intercept(
       grpc::experimental::InterceptorBatchMethods* methods) override {
@@ -168,14 +173,18 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
     const bool receives = methods->GetRecvMessage() != nullptr;
     const std::shared_ptr<Session> session =
         receives ? channel_->session() : nullptr;
-    // An asynchronous application with several calls open has more to do than
-    // to wait for this one.
-    if (session == nullptr ||
-        (!IsOnThisStack(methods) && session->calls() > 1)) {
+    if (session == nullptr) {
       call->Perform(methods, nullptr);
       return;
     }
     Session::Driver driver(session);
+    // An asynchronous application with several calls has more to do than to
+    // wait for this one.
+    if (!IsOnThisStack(methods) && channel_->short_calls() > 1) {
+      call->Perform(methods, nullptr);
+      driver.Poll();
+      return;
+    }
     ShortCall::Waiter waiter;
     call->Perform(methods, &waiter);
     driver.Until([&waiter] { return waiter.done(); });

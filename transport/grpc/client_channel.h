@@ -70,6 +70,15 @@ class ClientChannel : public SessionHandler,
   // The link's; null if there is none.
   std::shared_ptr<Session> session();
 
+  // Calls on the short path that the application has not destroyed, ended or
+  // not: how much it may have to do besides waiting for one.
+  int short_calls() const {
+    return short_calls_.load(std::memory_order_relaxed);
+  }
+  void CountShortCall(int change) {
+    short_calls_.fetch_add(change, std::memory_order_relaxed);
+  }
+
   // The owner is gone: calls go on, and the link is closed after the last.
   void Release();
 
@@ -132,6 +141,8 @@ class ClientChannel : public SessionHandler,
   const std::string name_;
   const absl::Status broken_;  // not OK: the target is no address
   const Options options_;
+
+  std::atomic<int> short_calls_{0};  // relaxed: it steers who waits
 
   absl::Mutex mu_;
   grpc_connectivity_state state_ ABSL_GUARDED_BY(mu_) = GRPC_CHANNEL_IDLE;

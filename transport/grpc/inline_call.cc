@@ -160,11 +160,18 @@ void InlineCall::Run() {
   if (over_.load()) return;
   if (turn.has_place()) {
     turn_ = &turn;
+    const int64_t begin = MonotonicNanos();
     RunHandler();
+    method_->pace.Took(MonotonicNanos() - begin);
   } else {
     // The words are gRPC's own.
     End(absl::ResourceExhaustedError("Server Threadpool Exhausted"));
   }
+}
+
+// A stream's handler waits for its client, and reads the ring itself meanwhile.
+bool InlineCall::IsQuick() const {
+  return method_->type == RpcMethod::NORMAL_RPC && method_->pace.IsQuick();
 }
 
 grpc_metadata_array InlineCall::MakeMetadata() {

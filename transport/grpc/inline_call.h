@@ -66,6 +66,7 @@ class InlineCall final : public CallHandler,
   void OnAborted(const absl::Status& status) override;
   void OnExpired() override;
   void Run() override;
+  bool IsQuick() const override;
 
  private:
   class Context;

@@ -15,6 +15,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "transport/grpc/pace.h"
 #include "transport/stats.h"
 
 namespace grpc_shm {
@@ -24,6 +25,7 @@ struct InlineMethod {
   const char* name;  // "/package.Service/Method"
   grpc::internal::RpcMethod::RpcType type;
   grpc::internal::MethodHandler* handler;
+  Pace pace{};
 };
 
 // Which services of a server are run inline. A service is if that is sound:

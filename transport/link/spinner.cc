@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint32_t kMaxSkip = 64;
 constexpr int kChecksPerYield = 16;
+constexpr int kMaxTogether = 8;
 
 void Pause() {
 #if defined(__x86_64__)
@@ -35,9 +36,17 @@ bool Spinner::Wait(absl::FunctionRef<bool()> happened, absl::Duration bound) {
   if (policy_ == SpinPolicy::kBusy)
     return WaitAwake(happened, std::min(bound, kBusyBound));
 
-  if (!cores_->Take()) return false;
-  const bool found = WaitAwake(happened, std::min(bound, kBound));
-  cores_->GiveBack();
+  const int together = waiting_.fetch_add(1, std::memory_order_relaxed) + 1;
+  bool found = false;
+  const bool allowed = HaveCore();
+  if (allowed) {
+    found = WaitAwake(
+        happened, std::min(bound, kBound * std::min(together, kMaxTogether)));
+  }
+  if (waiting_.fetch_sub(1, std::memory_order_relaxed) == 1 &&
+      has_core_.exchange(false, std::memory_order_relaxed))
+    cores_->GiveBack();
+  if (!allowed) return false;
   if (found) {
     next_skip_.store(1, std::memory_order_relaxed);
   } else {
@@ -46,6 +55,14 @@ bool Spinner::Wait(absl::FunctionRef<bool()> happened, absl::Duration bound) {
     next_skip_.store(std::min(2 * skip, kMaxSkip), std::memory_order_relaxed);
   }
   return found;
+}
+
+// Whether one of the cores is for those who wait here: they share it.
+bool Spinner::HaveCore() {
+  if (has_core_.load(std::memory_order_relaxed)) return true;
+  if (!cores_->Take()) return false;
+  if (has_core_.exchange(true, std::memory_order_relaxed)) cores_->GiveBack();
+  return true;
 }
 
 bool Spinner::WaitAwake(absl::FunctionRef<bool()> happened,

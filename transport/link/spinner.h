@@ -18,7 +18,7 @@ enum class SpinPolicy {
   // Never awake.
   kNever,
   // Awake for up to 50 us if that has been worth it lately, on at most half of
-  // the process's cores at one time.
+  // the process's cores at one time; longer where several threads share a core.
   kAdaptive,
   // Awake for up to 10 ms, whether that has been worth it or not. Each thread
   // that waits so takes a core that nobody else wants, whatever their number.
@@ -32,6 +32,11 @@ enum class SpinPolicy {
 // it lets the next one go by, then two, four, and so on up to 64, until one
 // succeeds. So a peer that takes a millisecond to answer soon costs nearly no
 // spinning at all, and an idle one costs none.
+//
+// Several threads that wait for the same peer share one core, and wait the
+// longer the more they are (up to eight times the bound): it takes so long
+// until it is each one's turn, and to pass the core on costs a fraction of what
+// waking does.
 //
 // Threads that could use the core get it (sched_yield). If they keep it for
 // long, who yields waits longer than who sleeps: so nobody waits awake, by any
@@ -65,12 +70,15 @@ class Spinner {
             absl::Duration bound = absl::InfiniteDuration());
 
  private:
+  bool HaveCore();
   bool WaitAwake(absl::FunctionRef<bool()> happened, absl::Duration bound);
 
   const SpinPolicy policy_;
   Cores* const cores_;
   std::atomic<uint32_t> to_skip_{0};
   std::atomic<uint32_t> next_skip_{1};
+  std::atomic<int> waiting_{0};  // threads in an adaptive Wait()
+  std::atomic<bool> has_core_{false};
 };
 
 }  // namespace grpc_shm

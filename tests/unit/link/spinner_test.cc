@@ -139,6 +139,21 @@ TEST(Spinner, HalfOfTheCoresWaitAwakeAtOnce) {
   EXPECT_EQ(TimeOfWait(&third, &cores), Spinner::kBound);  // given back
 }
 
+TEST(Spinner, ThreadsThatWaitForOnePeerShareACoreAndWaitLonger) {
+  FakeCores cores(2);
+  Spinner spinner(SpinPolicy::kAdaptive, &cores);
+  Spinner other(SpinPolicy::kAdaptive, &cores);
+  absl::Duration of_second;
+  cores.set_on_yield([&] {  // the first waits
+    cores.set_on_yield(nullptr);
+    of_second = TimeOfWait(&spinner, &cores);
+    EXPECT_EQ(TimeOfWait(&other, &cores), absl::ZeroDuration());
+  });
+  spinner.Wait(kNotYet);
+  EXPECT_EQ(of_second, 2 * Spinner::kBound);
+  EXPECT_EQ(TimeOfWait(&other, &cores), Spinner::kBound);  // given back
+}
+
 TEST(Spinner, TheBusyCountAsNoneOfThem) {
   FakeCores cores(2);
   Spinner busy(SpinPolicy::kBusy, &cores);
