@@ -37,6 +37,9 @@ class SessionHandler {
   virtual std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>& call,
                                               wire::CallStart start) = 0;
 
+  // Client: whether the application cannot go on before something comes.
+  virtual bool IsAwaiting() const { return false; }
+
   // Client: the server takes no new calls on this session; those it has go on.
   virtual void OnGoAway(Session* session) = 0;
 
@@ -177,16 +180,18 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
   // Driving.
   void Work(bool driving = false);
   void WorkLater();
+  bool IsWorthWaiting();
   bool RunJob(bool* driving);
   bool RunQuickly(Job* job);
   void WatchQuickJobs();
   void OnExpired() override;
   bool TryDrive();
   bool StopDriving();
+  bool Advance();
   bool AwaitRole(absl::FunctionRef<bool()> done);
-  void HandOver();
+  bool HandOver();
   bool Read();
-  bool Spin();
+  bool Spin(bool gives_way);
 
   // Reading.
   int ReadBatch(Notifications* notifications)
@@ -243,7 +248,7 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
   bool broken_ ABSL_GUARDED_BY(read_mu_) =
       false;  // by the peer; about to close
   // By some thread. Set without a lock, cleared under read_mu_ together with
-  // arming the doorbell.
+  // arming the doorbell, or left to those who await the role.
   std::atomic<bool> driven_{false};
   // Threads that look all the time whether somebody drives: as long as there
   // are any, a driver may leave without arming the doorbell. Sequentially
@@ -261,6 +266,14 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
   std::atomic<bool> watched_{false};
   std::atomic<uint64_t> quick_jobs_{0};  // so far; changed by the driver
   uint64_t watched_job_ = 0;             // of who watches
+  // The ring was too full for what is queued, when the peer had freed it up to
+  // full_at_. Sequentially consistent, with driven_: who finds it full sees
+  // that nobody drives, and has the peer ring; or who stops driving sees it.
+  std::atomic<bool> full_{false};
+  std::atomic<uint64_t> full_at_{0};
+  // What was read last is not the end of a message. Relaxed: it steers who
+  // waits.
+  std::atomic<bool> mid_message_{false};
   // Somebody wants the lock that a thread holds while it waits awake.
   // Relaxed: a hint, the lock orders everything.
   std::atomic<bool> closing_{false};

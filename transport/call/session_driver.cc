@@ -30,17 +30,23 @@ void Session::Work(bool driving) {
   for (;;) {
     if (RunJob(&driving)) continue;
     if (!driving && !(driving = TryDrive())) break;
-    if (Read()) {
-      Flush();  // credits
-      continue;
-    }
-    // The thread that makes a client's only call waits awake itself: it would
-    // have to be woken otherwise.
-    if ((is_server() || calls() > 1) && Spin()) continue;
+    if (Advance()) continue;
+    if (IsWorthWaiting() && Spin(/*gives_way=*/!is_server())) continue;
     driving = false;
-    if (StopDriving()) break;
+    if (HandOver()) break;
   }
   working = nullptr;
+}
+
+// Whether a reactor thread that has read everything should wait for more. In a
+// client it would be one thread too many beside the application's own, unless
+// those sleep until something comes.
+bool Session::IsWorthWaiting() {
+  if (is_server()) return true;
+  if (awaiting_role_.load() > 0) return false;
+  if (calls() > 1) return true;
+  const std::shared_ptr<SessionHandler> handler = handler_.lock();
+  return handler != nullptr && handler->IsAwaiting();
 }
 
 void Session::WorkLater() {
@@ -122,7 +128,7 @@ Session::Driver::Driver(std::shared_ptr<Session> session)
     : session_(std::move(session)), driving_(session_->TryDrive()) {}
 
 Session::Driver::~Driver() {
-  if (driving_) session_->HandOver();
+  if (driving_ && !session_->HandOver()) session_->WorkLater();
 }
 
 void Session::Driver::Until(absl::FunctionRef<bool()> done) {
@@ -130,16 +136,14 @@ void Session::Driver::Until(absl::FunctionRef<bool()> done) {
     if (!driving_) {
       driving_ = session_->AwaitRole(done);
       if (!driving_) return;
-    } else if (session_->Read()) {
-      session_->Flush();  // credits
-    } else if (!session_->Spin()) {
+    } else if (!session_->Advance() && !session_->Spin(/*gives_way=*/false)) {
       return;
     }
   }
 }
 
 void Session::Driver::Poll() {
-  if (driving_ && session_->Read()) session_->Flush();  // credits
+  if (driving_) session_->Advance();
 }
 
 // Waits awake, if that is worth it, until `done` or until nobody drives; true
@@ -150,19 +154,19 @@ bool Session::AwaitRole(absl::FunctionRef<bool()> done) {
   awaiting_role_.fetch_add(1);
   spinner_.Wait([&] { return done() || (driving = TryDrive()); });
   if (awaiting_role_.fetch_sub(1) == 1 && !driving && !driven_.load() &&
-      TryDrive())
-    HandOver();
+      TryDrive() && !HandOver())
+    WorkLater();
   return driving;
 }
 
 // Ends this thread's driving: who waits awake for that goes on without anybody
-// having to ring.
-void Session::HandOver() {
+// having to ring. False as StopDriving.
+bool Session::HandOver() {
   if (awaiting_role_.load() > 0) {
     driven_.store(false);
-    if (awaiting_role_.load() > 0 || !TryDrive()) return;
+    if (awaiting_role_.load() > 0 || !TryDrive()) return true;
   }
-  if (!StopDriving()) WorkLater();
+  return StopDriving();
 }
 
 // Whether this thread drives the session from now on.
@@ -182,26 +186,46 @@ bool Session::TryDrive() {
 
 // False if there is more to read; then nobody is woken for it.
 bool Session::StopDriving() {
-  absl::MutexLock lock(&read_mu_);
-  driven_.store(false, std::memory_order_release);
-  const bool armed = link_ == nullptr || broken_ || link_->consumer().Arm();
-  if (!armed) unread_.store(true);
+  bool armed;
+  {
+    absl::MutexLock lock(&read_mu_);
+    driven_.store(false);
+    armed = link_ == nullptr || broken_ || link_->consumer().Arm();
+    if (!armed) unread_.store(true);
+  }
+  if (full_.load()) Flush();  // tells the consumer to ring for space
   return armed;
 }
 
-// Waits awake, if that is worth it, until there is something to read.
-bool Session::Spin() {
-  if (!spinner_.WorthIt()) return false;
+// Reads what has come and writes what there is space for; false if there was
+// nothing to read.
+bool Session::Advance() {
+  const bool read = Read();
+  if (read || full_.load(std::memory_order_relaxed)) Flush();
+  return read;
+}
+
+// Waits awake, if that is worth it, until there is something to read or space
+// to write; or, if it gives way, until a thread of the application waits, too.
+bool Session::Spin(bool gives_way) {
+  // In the middle of a message the rest is on its way.
+  if (!mid_message_.load(std::memory_order_relaxed) &&
+      !full_.load(std::memory_order_relaxed) && !spinner_.WorthIt())
+    return false;
   // A thread of the reactor may wait long here, by the busy policy.
   Reactor::BlockingScope scope;
   absl::MutexLock lock(&read_mu_);
   if (link_ == nullptr || broken_) return false;
   RingConsumer& ring = link_->consumer();
-  return spinner_.Wait([this, &ring] {
+  const RingProducer& to_peer = link_->producer();
+  return spinner_.Wait([&] {
     RecordHeader header;
     const std::byte* payload;
     return ring.Peek(&header, &payload) != RingConsumer::Next::kEmpty ||
-           closing_.load(std::memory_order_relaxed);
+           closing_.load(std::memory_order_relaxed) ||
+           (gives_way && awaiting_role_.load(std::memory_order_relaxed) > 0) ||
+           (full_.load(std::memory_order_relaxed) &&
+            to_peer.HasMovedFrom(full_at_.load(std::memory_order_relaxed)));
   });
 }
 

@@ -105,6 +105,10 @@ int Session::ReadBatch(Notifications* notifications) {
     status = HandleFrame(header, payload, notifications);
     if (!status.ok()) break;
     ring.Pop();
+    mid_message_.store(
+        header.type == static_cast<uint8_t>(FrameType::kMessage) &&
+            (header.flags & kMessageEnd) == 0,
+        std::memory_order_relaxed);
     ++frames;
     bytes += header.length;
     unreleased += header.length + sizeof(header);

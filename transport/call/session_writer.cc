@@ -35,6 +35,7 @@ void Session::Flush() {
 }
 
 void Session::WriteScheduled(Notifications* notifications) {
+  if (full_.load(std::memory_order_relaxed)) full_.store(false);
   if (!go_away_.empty()) {
     if (WriteFrame(FrameType::kGoAway, 0, go_away_.data(), go_away_.size()) ==
         WriteResult::kFull)
@@ -145,14 +146,17 @@ Session::WriteResult Session::WriteFrame(FrameType type, uint64_t call_id,
   return WriteResult::kWritten;
 }
 
-// Space in the ring for a payload; null if it is full, with the consumer told
-// to ring when there is some.
+// Space in the ring for a payload; null if it is full. Then the thread that
+// drives looks for some, or the consumer is told to ring when there is.
 std::byte* Session::Reserve(size_t bytes) {
   RingProducer& ring = link_->producer();
   for (;;) {
     if (std::byte* payload = ring.TryReserve(bytes)) return payload;
     Publish();  // the consumer can only make space by reading what it can see
-    if (ring.broken() || ring.ArmForSpace(bytes)) return nullptr;
+    if (ring.broken()) return nullptr;
+    full_at_.store(ring.known_head(), std::memory_order_relaxed);
+    full_.store(true);
+    if (driven_.load() || ring.ArmForSpace(bytes)) return nullptr;
   }
 }
 

@@ -90,6 +90,15 @@ class ClientChannel : public SessionHandler,
   void NotifyOnStateChange(grpc_connectivity_state last, gpr_timespec deadline,
                            grpc::CompletionQueue* queue, void* tag);
 
+  // Sets of operations on the short path that are not complete before something
+  // comes.
+  void CountAwaiting(int change) {
+    awaiting_.fetch_add(change, std::memory_order_relaxed);
+  }
+  bool IsAwaiting() const override {
+    return awaiting_.load(std::memory_order_relaxed) > 0;
+  }
+
   std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>&,
                                       wire::CallStart) override {
     return nullptr;  // servers only
@@ -142,7 +151,9 @@ class ClientChannel : public SessionHandler,
   const absl::Status broken_;  // not OK: the target is no address
   const Options options_;
 
-  std::atomic<int> short_calls_{0};  // relaxed: it steers who waits
+  // Relaxed: they steer who waits, and how.
+  std::atomic<int> short_calls_{0};
+  std::atomic<int> awaiting_{0};
 
   absl::Mutex mu_;
   grpc_connectivity_state state_ ABSL_GUARDED_BY(mu_) = GRPC_CHANNEL_IDLE;

@@ -60,6 +60,15 @@ class BasicProducerCursor {
     return tail_ + bytes <= limit_;
   }
 
+  // How far the consumer had freed space when that was last looked at.
+  uint64_t known_head() const { return limit_ - capacity_; }
+
+  // Whether the consumer has freed space since. Any thread may ask, whoever
+  // uses the rest. Relaxed: only HasSpace gives space.
+  bool HasMovedFrom(uint64_t known_head) const {
+    return control_->head.load(std::memory_order_relaxed) != known_head;
+  }
+
   // `bytes` bytes from offset() on are a complete record, not yet visible to
   // the consumer. HasSpace must have granted them, and `bytes` must be a
   // multiple of kRecordAlignment.

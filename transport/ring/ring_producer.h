@@ -76,6 +76,14 @@ class RingProducer {
     return cursor_.ArmForSpace(RecordBytes(payload_bytes));
   }
 
+  // For a thread that waits awake for room, after a reservation has failed:
+  // whether the consumer has freed any since it had freed up to `known_head`.
+  // Any thread may ask.
+  uint64_t known_head() const { return cursor_.known_head(); }
+  bool HasMovedFrom(uint64_t known_head) const {
+    return cursor_.HasMovedFrom(known_head);
+  }
+
   // The consumer's index was impossible: moved back, or beyond what was
   // published. Sticky.
   bool broken() const { return cursor_.broken(); }
