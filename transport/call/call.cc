@@ -30,7 +30,7 @@ bool MayRunAhead(int unsent, size_t last_bytes) {
 }
 
 bool Call::over() const {
-  absl::MutexLock lock(&session_->mu_);
+  MutexLock lock(&session_->mu_);
   return over_;
 }
 
@@ -41,20 +41,20 @@ void Call::SendInitialMetadata(const wire::InitialMetadata& metadata) {
         TrailersOf(TooMuchMetadata(payload.size(), session_->max_payload_)));
     return;
   }
-  absl::MutexLock lock(&session_->mu_);
+  MutexLock lock(&session_->mu_);
   if (over_) return;
   session_->QueueFrame(this, FrameType::kInitialMetadata, std::move(payload));
 }
 
 void Call::SendMessage(OutgoingMessage message) {
-  absl::MutexLock lock(&session_->mu_);
+  MutexLock lock(&session_->mu_);
   if (over_) return;
   outgoing_.push_back({FrameType::kMessage, std::move(message)});
   session_->Schedule(this);
 }
 
 void Call::SendHalfClose() {
-  absl::MutexLock lock(&session_->mu_);
+  MutexLock lock(&session_->mu_);
   if (over_) return;
   session_->QueueFrame(this, FrameType::kHalfClose, std::string());
 }
@@ -66,7 +66,7 @@ void Call::SendTrailers(const wire::Trailers& trailers) {
         TrailersOf(TooMuchMetadata(payload.size(), session_->max_payload_))
             .SerializeAsString();
   }
-  absl::MutexLock lock(&session_->mu_);
+  MutexLock lock(&session_->mu_);
   if (over_) return;
   session_->QueueFrame(this, FrameType::kTrailers, std::move(payload));
 }
@@ -75,7 +75,7 @@ void Call::Cancel() {
   Session::Notifications
       notifications;  // drops the handler, after the lock is released
   {
-    absl::MutexLock lock(&session_->mu_);
+    MutexLock lock(&session_->mu_);
     if (over_) return;
     session_->End(this, &notifications);
     if (opened_) {
@@ -89,7 +89,7 @@ void Call::Cancel() {
 void Call::Flush() { session_->Flush(); }
 
 absl::optional<Received> Call::Take() {
-  absl::MutexLock lock(&session_->mu_);
+  MutexLock lock(&session_->mu_);
   if (incoming_.empty()) return absl::nullopt;
   IncomingItem next = std::move(incoming_.front());
   incoming_.pop_front();
@@ -101,7 +101,7 @@ absl::optional<Received> Call::Take() {
 void Call::MessageConsumed() {
   bool flush;
   {
-    absl::MutexLock lock(&session_->mu_);
+    MutexLock lock(&session_->mu_);
     if (over_) return;
     --backlog_;
     uint32_t credit = taken_owed_.front();

@@ -45,8 +45,8 @@ absl::StatusOr<std::shared_ptr<Session>> Session::Start(
       new Session(std::move(link), std::move(options), std::move(handler)));
   const std::weak_ptr<Session> weak = session;
   {
-    absl::MutexLock read_lock(&session->read_mu_);
-    absl::MutexLock lock(&session->mu_);
+    MutexLock read_lock(&session->read_mu_);
+    MutexLock lock(&session->mu_);
     absl::StatusOr<Reactor::SourceId> doorbell = Reactor::Get().Watch(
         session->link_->doorbell_fd(), EPOLLIN | EPOLLET, [weak](uint32_t) {
           if (const std::shared_ptr<Session> self = weak.lock()) self->Work();
@@ -71,7 +71,7 @@ absl::StatusOr<std::shared_ptr<Call>> Session::StartCall(
   std::string payload = start.SerializeAsString();
   if (payload.size() > max_payload_)
     return TooMuchMetadata(payload.size(), max_payload_);
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (link_ == nullptr || refusing_) {
     return absl::UnavailableError(
         absl::StrCat(options_.address, ": the link is closing"));
@@ -85,7 +85,7 @@ absl::StatusOr<std::shared_ptr<Call>> Session::StartCall(
 
 void Session::GoAway(const std::string& reason) {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     wire::GoAway frame;
     frame.set_last_call_id(last_call_id_);
     frame.set_message(reason);
@@ -98,7 +98,7 @@ void Session::GoAway(const std::string& reason) {
 
 void Session::CloseWhenIdle() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     refusing_ = true;
     close_when_idle_ = true;
   }
@@ -106,7 +106,7 @@ void Session::CloseWhenIdle() {
 }
 
 size_t Session::calls() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return calls_.size();
 }
 
@@ -115,8 +115,8 @@ void Session::Close(const absl::Status& status) {
   std::unique_ptr<Link> link;
   closing_.store(true, std::memory_order_relaxed);
   {
-    absl::MutexLock read_lock(&read_mu_);
-    absl::MutexLock lock(&mu_);
+    MutexLock read_lock(&read_mu_);
+    MutexLock lock(&mu_);
     if (link_ == nullptr) return;
     Reactor::Get().Unwatch(doorbell_source_, link_->doorbell_fd());
     Reactor::Get().Unwatch(control_source_, link_->control_fd());
@@ -137,7 +137,7 @@ void Session::Close(const absl::Status& status) {
 
 void Session::CloseIfIdle() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (!close_when_idle_ || !calls_.empty() || !scheduled_.empty() ||
         !go_away_.empty())
       return;

@@ -16,8 +16,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "proto/wire.pb.h"
+#include "transport/base/mutex.h"
 #include "transport/call/call.h"
 #include "transport/link/link.h"
 #include "transport/link/reactor.h"
@@ -279,8 +279,8 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
   std::atomic<bool> closing_{false};
 
   // Order: read_mu_ before mu_. Neither is held while a handler runs.
-  absl::Mutex read_mu_ ABSL_ACQUIRED_BEFORE(mu_);
-  mutable absl::Mutex mu_;
+  Mutex read_mu_ ABSL_ACQUIRED_BEFORE(mu_);
+  mutable Mutex mu_;
 
   // Changed under both locks, so that either suffices to use it; null once
   // closed. The ring's consumer belongs to read_mu_, its producer to mu_.
@@ -299,7 +299,7 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
   bool refusing_ ABSL_GUARDED_BY(mu_) = false;  // GoAway was sent or received
   bool close_when_idle_ ABSL_GUARDED_BY(mu_) = false;
 
-  absl::Mutex jobs_mu_;
+  Mutex jobs_mu_;
   std::deque<std::shared_ptr<Job>> jobs_ ABSL_GUARDED_BY(jobs_mu_);
 };
 

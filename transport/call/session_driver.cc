@@ -61,7 +61,7 @@ bool Session::RunJob(bool* driving) {
   std::shared_ptr<Job> job;
   bool more;
   {
-    absl::MutexLock lock(&jobs_mu_);
+    MutexLock lock(&jobs_mu_);
     if (jobs_.empty()) return false;
     job = std::move(jobs_.front());
     jobs_.pop_front();
@@ -118,7 +118,7 @@ void Session::OnExpired() {
 
 void Session::Submit(std::shared_ptr<Job> job) {
   {
-    absl::MutexLock lock(&jobs_mu_);
+    MutexLock lock(&jobs_mu_);
     jobs_.push_back(std::move(job));
   }
   if (working != this) WorkLater();
@@ -174,7 +174,7 @@ bool Session::TryDrive() {
   if (driven_.load(std::memory_order_relaxed) ||
       driven_.exchange(true, std::memory_order_acquire))
     return false;
-  absl::MutexLock lock(&read_mu_);
+  MutexLock lock(&read_mu_);
   unread_.store(false);
   if (link_ == nullptr) {
     driven_.store(false, std::memory_order_release);
@@ -188,7 +188,7 @@ bool Session::TryDrive() {
 bool Session::StopDriving() {
   bool armed;
   {
-    absl::MutexLock lock(&read_mu_);
+    MutexLock lock(&read_mu_);
     driven_.store(false);
     armed = link_ == nullptr || broken_ || link_->consumer().Arm();
     if (!armed) unread_.store(true);
@@ -214,7 +214,7 @@ bool Session::Spin(bool gives_way) {
     return false;
   // A thread of the reactor may wait long here, by the busy policy.
   Reactor::BlockingScope scope;
-  absl::MutexLock lock(&read_mu_);
+  MutexLock lock(&read_mu_);
   if (link_ == nullptr || broken_) return false;
   RingConsumer& ring = link_->consumer();
   const RingProducer& to_peer = link_->producer();

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/optional.h"
 #include "proto/wire.pb.h"
+#include "transport/base/mutex.h"
 #include "transport/call/call.h"
 #include "transport/call/session.h"
 
@@ -66,7 +66,7 @@ struct Session::Notifications {
         handler->OnCall(call, std::move(start));
     absl::optional<absl::Status> aborted;
     {
-      absl::MutexLock lock(&session->mu_);
+      MutexLock lock(&session->mu_);
       if (!call->over_) call->handler_ = call_handler;
       aborted = call->aborted_;
     }

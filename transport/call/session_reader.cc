@@ -43,7 +43,7 @@ absl::Status Parse(const RecordHeader& header, const std::byte* payload,
 void Session::OnControl(uint32_t /*epoll_events*/) {
   bool broken;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (link_ == nullptr) return;
     char byte;
     const ssize_t bytes =
@@ -72,7 +72,7 @@ bool Session::Read() {
   Notifications notifications;
   int frames;
   {
-    absl::MutexLock lock(&read_mu_);
+    MutexLock lock(&read_mu_);
     frames = ReadBatch(&notifications);
   }
   notifications.Run(this);
@@ -193,7 +193,7 @@ absl::Status Session::HandleFrame(const RecordHeader& header,
       wire::GoAway go_away;
       absl::Status status = Parse(header, payload, &go_away);
       if (!status.ok()) return status;
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       refusing_ = true;
       notifications->go_away = true;
       return absl::OkStatus();
@@ -210,7 +210,7 @@ absl::Status Session::HandleCall(const RecordHeader& header,
   wire::CallStart start;
   absl::Status status = Parse(header, payload, &start);
   if (!status.ok()) return status;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (header.call_id <= last_call_id_)
     return ProtocolError("a call's number was used before");
   last_call_id_ = header.call_id;
@@ -255,7 +255,7 @@ absl::Status Session::HandleMessage(const RecordHeader& header,
 
   std::shared_ptr<Call> call;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     absl::StatusOr<std::shared_ptr<Call>> found = Find(header.call_id);
     if (!found.ok()) return found.status();
     call = *std::move(found);
@@ -308,7 +308,7 @@ absl::Status Session::HandleMessage(const RecordHeader& header,
   if (call->assembled_ != call->assembly_.size())
     return ProtocolError("a message is shorter than announced");
   call->assembling_ = false;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (call->over_) return absl::OkStatus();
   ++call->backlog_;
   Deliver(call.get(), std::move(call->assembly_),
@@ -344,7 +344,7 @@ absl::StatusOr<std::shared_ptr<Call>> Session::Find(uint64_t id) {
 // What a frame means for its call, unless that is over.
 absl::Status Session::Update(uint64_t id,
                              absl::FunctionRef<absl::Status(Call*)> update) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   const absl::StatusOr<std::shared_ptr<Call>> call = Find(id);
   if (!call.ok()) return call.status();
   return *call != nullptr ? update(call->get()) : absl::OkStatus();

@@ -18,7 +18,7 @@ void Session::Flush() {
   Notifications notifications;
   bool broken = false;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (link_ != nullptr) {
       WriteScheduled(&notifications);
       broken = link_->producer().broken();

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "transport/base/mutex.h"
 #include "transport/grpc/completion.h"
 #include "transport/grpc/convert.h"
 #include "transport/grpc/private_server.h"
@@ -42,7 +42,7 @@ class CallAnchor::Factory {
   }
 
   std::unique_ptr<CallAnchor> TakePooled() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (pool_.empty()) return nullptr;
     std::unique_ptr<CallAnchor> anchor = std::move(pool_.back());
     pool_.pop_back();
@@ -51,7 +51,7 @@ class CallAnchor::Factory {
 
   // Gives the anchor back if there are enough.
   std::unique_ptr<CallAnchor> Pool(std::unique_ptr<CallAnchor> anchor) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (pool_.size() >= kMaxPooled) return anchor;
     pool_.push_back(std::move(anchor));
     return nullptr;
@@ -67,7 +67,7 @@ class CallAnchor::Factory {
     anchor->client_context_.set_authority(authority);
     if (!IsNever(deadline)) anchor->client_context_.set_deadline(deadline);
     {
-      absl::MutexLock lock(&make_mu_);
+      MutexLock lock(&make_mu_);
       grpc_server_request_call(server_->c_server(), &anchor->call_, &details,
                                &metadata, anchor->queue_.cq(), queue_->cq(),
                                anchor.get());
@@ -107,8 +107,8 @@ class CallAnchor::Factory {
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<grpc::GenericStub> stub_;
 
-  absl::Mutex make_mu_;  // one request and one call at a time
-  absl::Mutex mu_;
+  Mutex make_mu_;  // one request and one call at a time
+  Mutex mu_;
   std::vector<std::unique_ptr<CallAnchor>> pool_ ABSL_GUARDED_BY(mu_);
 };
 

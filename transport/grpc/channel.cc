@@ -145,6 +145,14 @@ bool IsOnThisStack(const void* address) {
   return offset >= 0 && static_cast<size_t>(offset) < stack.bytes;
 }
 
+// Whether the operations have the peer answer.
+bool Sends(grpc::experimental::InterceptorBatchMethods* methods) {
+  using Hook = grpc::experimental::InterceptionHookPoints;
+  return methods->QueryInterceptionHookPoint(Hook::PRE_SEND_INITIAL_METADATA) ||
+         methods->QueryInterceptionHookPoint(Hook::PRE_SEND_MESSAGE) ||
+         methods->QueryInterceptionHookPoint(Hook::PRE_SEND_CLOSE);
+}
+
 // Takes a call's operations over, for the short path.
 class ShortPathInterceptor : public grpc::experimental::Interceptor {
  public:
@@ -177,17 +185,24 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
       call->Perform(methods, nullptr);
       return;
     }
-    Session::Driver driver(session);
     // An asynchronous application with several calls has more to do than to
     // wait for this one.
     if (!IsOnThisStack(methods) && channel_->short_calls() > 1) {
+      Session::Driver driver(session);
       call->Perform(methods, nullptr);
       driver.Poll();
       return;
     }
     ShortCall::Waiter waiter;
-    call->Perform(methods, &waiter);
-    driver.Until([&waiter] { return waiter.done(); });
+    const auto done = [&waiter] { return waiter.done(); };
+    if (Sends(methods)) {
+      Session::Driver driver(session);
+      call->Perform(methods, &waiter);
+      driver.Until(done);
+    } else {
+      call->Perform(methods, &waiter);  // it may have come already
+      if (!done()) Session::Driver(session).Until(done);
+    }
     if (!waiter.done()) call->Forget(&waiter);
   }
 

@@ -56,14 +56,14 @@ ClientChannel::ClientChannel(std::string target, std::string name,
       name_(std::move(name)),
       broken_(std::move(broken)),
       options_(options) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (!broken_.ok())
     state_ = GRPC_CHANNEL_SHUTDOWN;  // as gRPC's own channel for a target it
                                      // can't parse
 }
 
 ClientChannel::~ClientChannel() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   StopConnecting();
   if (retry_timer_ != 0) Reactor::Get().CancelTimer(retry_timer_);
 }
@@ -71,7 +71,7 @@ ClientChannel::~ClientChannel() {
 void ClientChannel::StartCall(const std::shared_ptr<OutboundCall>& call) {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (!broken_.ok()) {
       effects.failed.push_back(call);
       effects.failure = broken_;
@@ -88,7 +88,7 @@ void ClientChannel::StartCall(const std::shared_ptr<OutboundCall>& call) {
 
 void ClientChannel::ForgetCall(const OutboundCall* call) {
   std::shared_ptr<OutboundCall> forgotten;  // destroyed without the lock
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   auto it =
       std::find_if(waiting_.begin(), waiting_.end(),
                    [call](const auto& each) { return each.get() == call; });
@@ -99,14 +99,14 @@ void ClientChannel::ForgetCall(const OutboundCall* call) {
 }
 
 std::shared_ptr<Session> ClientChannel::session() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return session_;
 }
 
 void ClientChannel::Release() {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     released_ = true;
     effects.to_close = std::move(session_);
     session_ = nullptr;
@@ -119,7 +119,7 @@ grpc_connectivity_state ClientChannel::GetState(bool try_to_connect) {
   Effects effects;
   grpc_connectivity_state state;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     state = state_;
     if (try_to_connect && state_ == GRPC_CHANNEL_IDLE) Connect(&effects);
   }
@@ -129,11 +129,11 @@ grpc_connectivity_state ClientChannel::GetState(bool try_to_connect) {
 
 bool ClientChannel::WaitForStateChange(grpc_connectivity_state last,
                                        absl::Time deadline) {
-  absl::MutexLock lock(&mu_);
-  const auto changed = [this, last]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return state_ != last;
-  };
-  return mu_.AwaitWithDeadline(absl::Condition(&changed), deadline);
+  MutexLock lock(&mu_);
+  while (state_ == last) {
+    if (!state_changed_.WaitWithDeadline(&mu_, deadline)) return false;
+  }
+  return true;
 }
 
 void ClientChannel::NotifyOnStateChange(grpc_connectivity_state last,
@@ -147,7 +147,7 @@ void ClientChannel::NotifyOnStateChange(grpc_connectivity_state last,
   const absl::Time now = absl::Now();
   bool changed;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     watchers_.erase(std::remove_if(watchers_.begin(), watchers_.end(),
                                    [now](const StateWatcher& watcher) {
                                      return watcher.deadline < now;
@@ -164,7 +164,7 @@ void ClientChannel::NotifyOnStateChange(grpc_connectivity_state last,
 void ClientChannel::OnGoAway(Session* session) {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (session_.get() != session) return;
     effects.to_close = std::move(session_);
     session_ = nullptr;
@@ -177,7 +177,7 @@ void ClientChannel::OnClosed(Session* session, const absl::Status& /*status*/) {
   Effects effects;
   std::shared_ptr<Session> closed;  // destroyed without the lock
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (session_.get() != session) return;
     closed = std::move(session_);
     session_ = nullptr;
@@ -239,7 +239,7 @@ void ClientChannel::StopConnecting() {
 void ClientChannel::OnAnswer(uint64_t attempt) {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (attempt != attempt_ || !socket_.valid()) return;
     StopConnecting();
     absl::StatusOr<std::shared_ptr<Session>> session = FinishConnecting();
@@ -279,7 +279,7 @@ absl::StatusOr<std::shared_ptr<Session>> ClientChannel::FinishConnecting() {
 void ClientChannel::OnHandshakeTimeout(uint64_t attempt) {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (attempt != attempt_ || !socket_.valid()) return;
     StopConnecting();
     socket_.reset();
@@ -318,7 +318,7 @@ void ClientChannel::ConnectFailed(const absl::Status& status,
 void ClientChannel::Retry() {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (retry_timer_ != 0)
       Reactor::Get().CancelTimer(std::exchange(retry_timer_, 0));
     if (state_ == GRPC_CHANNEL_TRANSIENT_FAILURE) Connect(&effects);
@@ -351,6 +351,7 @@ void ClientChannel::StopIfUnused() {
 void ClientChannel::SetState(grpc_connectivity_state state, Effects* effects) {
   if (state_ == state) return;
   state_ = state;
+  state_changed_.Signal();
   auto changed = std::partition(
       watchers_.begin(), watchers_.end(),
       [state](const StateWatcher& watcher) { return watcher.last == state; });
@@ -373,7 +374,7 @@ void ClientChannel::Perform(Effects effects) {
       // call was never sent, so it tries again.
       Effects again;
       {
-        absl::MutexLock lock(&mu_);
+        MutexLock lock(&mu_);
         if (session_ == effects.session) {
           session_ = nullptr;
           SetState(GRPC_CHANNEL_IDLE, &again);

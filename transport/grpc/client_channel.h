@@ -14,8 +14,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "transport/base/mutex.h"
 #include "transport/base/unique_fd.h"
 #include "transport/call/session.h"
 #include "transport/grpc/outbound_call.h"
@@ -155,8 +155,9 @@ class ClientChannel : public SessionHandler,
   std::atomic<int> short_calls_{0};
   std::atomic<int> awaiting_{0};
 
-  absl::Mutex mu_;
+  Mutex mu_;
   grpc_connectivity_state state_ ABSL_GUARDED_BY(mu_) = GRPC_CHANNEL_IDLE;
+  CondVar state_changed_;
   std::vector<StateWatcher> watchers_ ABSL_GUARDED_BY(mu_);
   bool released_ ABSL_GUARDED_BY(mu_) = false;
   std::list<std::shared_ptr<OutboundCall>> waiting_ ABSL_GUARDED_BY(mu_);

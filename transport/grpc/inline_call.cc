@@ -135,10 +135,11 @@ void InlineCall::Begin() {
 void InlineCall::OnReadable() {
   bool submit = false;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (!submitted_) submit = submitted_ = TakeRequest();
     readable_.store(true, std::memory_order_release);
   }
+  changed_.Signal();
   if (submit) call_->session()->Submit(shared_from_this());
 }
 
@@ -207,7 +208,7 @@ void InlineCall::RunHandler() {
         method_->type, InterceptorFactory::Get());
     grpc_metadata_array_destroy(&metadata);  // it got an empty one in exchange
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       context_ = &context;
       anchor_ = anchor.get();
       if (cancelled_) MarkCancelled();
@@ -228,7 +229,7 @@ void InlineCall::RunHandler() {
     method_->handler->RunHandler(MethodHandler::HandlerParameter(
         &call, &context, request, status, data, nullptr));
     callbacks->PostSynchronousRequest(&context);
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     context_ = nullptr;
     anchor_ = nullptr;
   }
@@ -336,21 +337,25 @@ void InlineCall::Wait(absl::FunctionRef<bool()> done) {
   const auto ended = [&] { return done() || over_.load(); };
   if (ended()) return;
   Session::Driver(call_->session()).Until(ended);
-  absl::MutexLock lock(&mu_);
-  mu_.Await(absl::Condition(&ended));
+  MutexLock lock(&mu_);
+  while (!ended()) changed_.Wait(&mu_);
 }
 
 // ---- What happens to the call
 
 void InlineCall::OnSent() {
-  // A handler that sleeps is woken by the release of the lock.
-  absl::MutexLock lock(&mu_);
-  unsent_.fetch_sub(1, std::memory_order_release);
+  {
+    // So that a handler that is about to sleep does not miss it.
+    MutexLock lock(&mu_);
+    unsent_.fetch_sub(1, std::memory_order_release);
+  }
+  changed_.Signal();
 }
 
 void InlineCall::OnAborted(const absl::Status& /*status*/) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   over_.store(true);
+  changed_.Signal();
   cancelled_ = true;
   MarkCancelled();
 }
@@ -363,8 +368,9 @@ void InlineCall::OnExpired() {
 void InlineCall::End(const absl::Status& status) {
   call_->SendTrailers(TrailersOf(status));
   call_->Flush();
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   over_.store(true);
+  changed_.Signal();
   cancelled_ = true;
   MarkCancelled();
 }

@@ -19,9 +19,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/optional.h"
 #include "proto/wire.pb.h"
+#include "transport/base/mutex.h"
 #include "transport/call/call.h"
 #include "transport/call/session.h"
 #include "transport/grpc/call_anchor.h"
@@ -104,7 +104,8 @@ class InlineCall final : public CallHandler,
   // call counts itself among those before it looks whether it has ended.
   std::atomic<bool> over_{false};
 
-  absl::Mutex mu_;
+  Mutex mu_;
+  CondVar changed_;  // what the handler's waiting depends on
   bool submitted_ ABSL_GUARDED_BY(mu_) = false;
   Context* context_ ABSL_GUARDED_BY(mu_) = nullptr;  // while the handler runs
   CallAnchor* anchor_ ABSL_GUARDED_BY(mu_) = nullptr;

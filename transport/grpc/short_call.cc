@@ -51,7 +51,7 @@ ShortCall::~ShortCall() {
 void ShortCall::Perform(Methods* methods, Waiter* waiter) {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     TakeOver(methods, waiter, &effects);
     Advance(&effects);
   }
@@ -116,7 +116,7 @@ void ShortCall::Send(OutgoingMessage message, Effects* effects) {
 }
 
 void ShortCall::Forget(const Waiter* waiter) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   for (Batch& batch : batches_) {
     if (batch.waiter == waiter) batch.waiter = nullptr;
   }
@@ -133,7 +133,7 @@ void ShortCall::Cancel() {
 void ShortCall::Abandon() {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     AbortLocked(absl::CancelledError("CANCELLED"), &effects);
   }
   Do(std::move(effects));
@@ -149,7 +149,7 @@ const wire::CallStart& ShortCall::Start() {
 void ShortCall::OnStarted(std::shared_ptr<Call> call) {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     link_call_ = std::move(call);
     effects.flush = true;
     if (trailers_.has_value()) {
@@ -170,7 +170,7 @@ void ShortCall::OnStarted(std::shared_ptr<Call> call) {
 void ShortCall::OnReadable() {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     Advance(&effects);
   }
   Do(std::move(effects));
@@ -179,7 +179,7 @@ void ShortCall::OnReadable() {
 void ShortCall::OnSent() {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     --unsent_;
     Advance(&effects);
   }
@@ -189,7 +189,7 @@ void ShortCall::OnSent() {
 void ShortCall::OnAborted(const absl::Status& status) {
   Effects effects;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     AbortLocked(status, &effects);
     Advance(&effects);
   }
@@ -315,7 +315,7 @@ void ShortCall::Do(Effects effects) {
     std::shared_ptr<Call> call;
     bool started;
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       call = link_call_;
       started = started_;
     }

@@ -18,9 +18,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/optional.h"
 #include "proto/wire.pb.h"
+#include "transport/base/mutex.h"
 #include "transport/call/call.h"
 #include "transport/grpc/grpc_access.h"
 #include "transport/grpc/outbound_call.h"
@@ -142,7 +142,7 @@ class ShortCall final : public CallHandler,
   int64_t deadline_ = 0;   // MonotonicNanos; 0: none
   Timeouts::Id timeout_{};
 
-  absl::Mutex mu_;
+  Mutex mu_;
   bool started_ ABSL_GUARDED_BY(mu_) = false;
   std::shared_ptr<Call> link_call_ ABSL_GUARDED_BY(mu_);
   Batches batches_ ABSL_GUARDED_BY(mu_);

@@ -125,7 +125,7 @@ Reactor::BlockingScope::~BlockingScope() {
 
 absl::StatusOr<Reactor::SourceId> Reactor::Watch(int fd, uint32_t epoll_events,
                                                  Handler handler) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   absl::Status status = EnsureStarted();
   if (!status.ok()) return status;
   const SourceId id = next_id_++;
@@ -141,7 +141,7 @@ absl::StatusOr<Reactor::SourceId> Reactor::Watch(int fd, uint32_t epoll_events,
 void Reactor::Unwatch(SourceId id, int fd) {
   std::shared_ptr<Handler>
       handler;  // destroyed without the lock: it may own what calls back here
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   auto it = sources_.find(id);
   if (it == sources_.end()) return;
   handler = std::move(it->second);
@@ -150,7 +150,7 @@ void Reactor::Unwatch(SourceId id, int fd) {
 }
 
 void Reactor::Post(Task task) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   tasks_.push_back(std::move(task));
   if (EnsureStarted().ok()) Wake();
 }
@@ -169,7 +169,7 @@ Reactor::TimerId Reactor::After(absl::Duration delay, Task task) {
 
 Reactor::TimerId Reactor::At(Nanos when, Task task) {
   when = std::max<Nanos>(when, 1);  // zero would switch the timer off
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   const TimerId id = next_id_++;
   timers_.emplace(std::make_pair(when, id), std::move(task));
   timer_times_.emplace(id, when);
@@ -179,7 +179,7 @@ Reactor::TimerId Reactor::At(Nanos when, Task task) {
 
 void Reactor::CancelTimer(TimerId id) {
   Task task;  // destroyed without the lock
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   auto time = timer_times_.find(id);
   if (time == timer_times_.end()) return;
   auto timer = timers_.find({time->second, id});
@@ -211,7 +211,7 @@ void* Reactor::ThreadMain(void* reactor) {
 void Reactor::Run() {
   int epoll;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     epoll = epoll_.get();
   }
   // Of the threads that wait the kernel wakes the one that came last, whose
@@ -230,7 +230,7 @@ void Reactor::HandleEvent(const epoll_event& event) {
   Task task;
   std::shared_ptr<Handler> handler;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (event.data.u64 == kWakeId) {
       task = TakeTask();
     } else if (event.data.u64 == kTimerId) {

@@ -18,8 +18,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "transport/base/mutex.h"
 #include "transport/base/unique_fd.h"
 
 namespace grpc_shm {
@@ -122,7 +122,7 @@ class Reactor {
   std::atomic<int> counted_{0};  // threads, less those in a BlockingScope
   std::atomic<int> waiting_{0};  // in epoll, or on the shortest way there
 
-  absl::Mutex mu_;
+  Mutex mu_;
   UniqueFd epoll_ ABSL_GUARDED_BY(mu_);
   UniqueFd wake_
       ABSL_GUARDED_BY(mu_);  // eventfd, edge-triggered and never read

@@ -22,7 +22,7 @@ Timeouts& Timeouts::Get() {
 }
 
 Timeouts::Id Timeouts::Add(int64_t when, std::weak_ptr<Expirable> who) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   const Id id(when, ++last_serial_);
   deadlines_.emplace(id, std::move(who));
   if (when < armed_for_) Arm(when);
@@ -32,7 +32,7 @@ Timeouts::Id Timeouts::Add(int64_t when, std::weak_ptr<Expirable> who) {
 void Timeouts::Remove(Id id) {
   std::weak_ptr<Expirable> who;  // may own the last of a call's memory: freed
                                  // without the lock
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   auto deadline = deadlines_.find(id);
   if (deadline == deadlines_.end()) return;
   who = std::move(deadline->second);
@@ -40,7 +40,7 @@ void Timeouts::Remove(Id id) {
 }
 
 int64_t Timeouts::times_armed() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return times_armed_;
 }
 
@@ -55,7 +55,7 @@ void Timeouts::OnTimer(int64_t number) {
   std::weak_ptr<Expirable> due;
   bool found;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     // It was too late to cancel this timer, whose place an earlier one took.
     if (number != times_armed_) return;
     armed_for_ = kNotArmed;
@@ -63,7 +63,7 @@ void Timeouts::OnTimer(int64_t number) {
   }
   while (found) {
     if (const std::shared_ptr<Expirable> who = due.lock()) who->OnExpired();
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     found = TakeDue(&due);
   }
 }

@@ -11,7 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_map.h"
-#include "absl/synchronization/mutex.h"
+#include "transport/base/mutex.h"
 #include "transport/link/reactor.h"
 
 namespace grpc_shm {
@@ -71,7 +71,7 @@ class Timeouts {
   bool TakeDue(std::weak_ptr<Expirable>* due)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   absl::btree_map<Id, std::weak_ptr<Expirable>> deadlines_ ABSL_GUARDED_BY(mu_);
   uint64_t last_serial_ ABSL_GUARDED_BY(mu_) = 0;
   // No later than the first deadline, or than a millisecond after it was due.
