@@ -14,6 +14,7 @@
 #include "transport/grpc/client_call.h"
 #include "transport/grpc/client_channel.h"
 #include "transport/grpc/convert.h"
+#include "transport/grpc/direct_channel.h"
 #include "transport/grpc/grpc_access.h"
 #include "transport/grpc/short_call.h"
 #include "transport/grpc/switchboard.h"
@@ -260,7 +261,7 @@ class Channel : public grpc::ChannelInterface {
  public:
   Channel(const std::string& target, const grpc::ChannelArguments& args)
       : client_channel_(
-            ClientChannel::Create(target, ReadOptions(args.c_channel_args()))),
+            DirectChannel::Create(target, ReadOptions(args.c_channel_args()))),
         path_(ReadPathOptions(args.c_channel_args())),
         in_process_(Switchboard::Get().NewChannel(
             args,
@@ -312,12 +313,13 @@ class Channel : public grpc::ChannelInterface {
                                gpr_timespec deadline,
                                grpc::CompletionQueue* queue,
                                void* tag) override {
-    client_channel_->NotifyOnStateChange(last_observed, deadline, queue, tag);
+    client_channel_->connectivity().NotifyOnChange(last_observed, deadline,
+                                                   queue, tag);
   }
 
   bool WaitForStateChangeImpl(grpc_connectivity_state last_observed,
                               gpr_timespec deadline) override {
-    return client_channel_->WaitForStateChange(
+    return client_channel_->connectivity().WaitForChange(
         last_observed, absl::Now() + TimeLeft(deadline));
   }
 

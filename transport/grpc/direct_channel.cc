@@ -1,17 +1,14 @@
 // Copyright 2026 The grpc-shm Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-#include "transport/grpc/client_channel.h"
+#include "transport/grpc/direct_channel.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "transport/grpc/convert.h"
 #include "transport/link/address.h"
 #include "transport/link/handshake.h"
 #include "transport/link/listening_name.h"
@@ -43,32 +40,31 @@ void RemoveSocketOfDeadServer(const std::string& name,
 
 }  // namespace
 
-std::shared_ptr<ClientChannel> ClientChannel::Create(const std::string& target,
+std::shared_ptr<DirectChannel> DirectChannel::Create(const std::string& target,
                                                      const Options& options) {
   absl::StatusOr<std::string> name = ParseDirectAddress(target);
-  return std::shared_ptr<ClientChannel>(new ClientChannel(
+  return std::shared_ptr<DirectChannel>(new DirectChannel(
       target, name.ok() ? *name : std::string(), name.status(), options));
 }
 
-ClientChannel::ClientChannel(std::string target, std::string name,
+DirectChannel::DirectChannel(std::string target, std::string name,
                              absl::Status broken, const Options& options)
     : target_(std::move(target)),
       name_(std::move(name)),
       broken_(std::move(broken)),
       options_(options) {
-  MutexLock lock(&mu_);
-  if (!broken_.ok())
-    state_ = GRPC_CHANNEL_SHUTDOWN;  // as gRPC's own channel for a target it
-                                     // can't parse
+  // As gRPC's own channel for a target that it can't parse.
+  Connectivity::Tellers nobody;
+  if (!broken_.ok()) connectivity().Set(GRPC_CHANNEL_SHUTDOWN, &nobody);
 }
 
-ClientChannel::~ClientChannel() {
+DirectChannel::~DirectChannel() {
   MutexLock lock(&mu_);
   StopConnecting();
   if (retry_timer_ != 0) Reactor::Get().CancelTimer(retry_timer_);
 }
 
-void ClientChannel::StartCall(const std::shared_ptr<OutboundCall>& call) {
+void DirectChannel::StartCall(const std::shared_ptr<OutboundCall>& call) {
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -86,7 +82,7 @@ void ClientChannel::StartCall(const std::shared_ptr<OutboundCall>& call) {
   Perform(std::move(effects));
 }
 
-void ClientChannel::ForgetCall(const OutboundCall* call) {
+void DirectChannel::ForgetCall(const OutboundCall* call) {
   std::shared_ptr<OutboundCall> forgotten;  // destroyed without the lock
   MutexLock lock(&mu_);
   auto it =
@@ -98,12 +94,12 @@ void ClientChannel::ForgetCall(const OutboundCall* call) {
   StopIfUnused();
 }
 
-std::shared_ptr<Session> ClientChannel::session() {
+std::shared_ptr<Session> DirectChannel::session() {
   MutexLock lock(&mu_);
   return session_;
 }
 
-void ClientChannel::Release() {
+void DirectChannel::Release() {
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -115,53 +111,19 @@ void ClientChannel::Release() {
   Perform(std::move(effects));
 }
 
-grpc_connectivity_state ClientChannel::GetState(bool try_to_connect) {
+grpc_connectivity_state DirectChannel::GetState(bool try_to_connect) {
   Effects effects;
   grpc_connectivity_state state;
   {
     MutexLock lock(&mu_);
-    state = state_;
-    if (try_to_connect && state_ == GRPC_CHANNEL_IDLE) Connect(&effects);
+    state = connectivity().state();
+    if (try_to_connect && state == GRPC_CHANNEL_IDLE) Connect(&effects);
   }
   Perform(std::move(effects));
   return state;
 }
 
-bool ClientChannel::WaitForStateChange(grpc_connectivity_state last,
-                                       absl::Time deadline) {
-  MutexLock lock(&mu_);
-  while (state_ == last) {
-    if (!state_changed_.WaitWithDeadline(&mu_, deadline)) return false;
-  }
-  return true;
-}
-
-void ClientChannel::NotifyOnStateChange(grpc_connectivity_state last,
-                                        gpr_timespec deadline,
-                                        grpc::CompletionQueue* queue,
-                                        void* tag) {
-  // Its target is never reached, nor meant to be.
-  const std::shared_ptr<grpc::Channel> teller = grpc::CreateChannel(
-      "unix:/dev/null/grpc-shm", grpc::InsecureChannelCredentials());
-  teller->NotifyOnStateChange(GRPC_CHANNEL_IDLE, deadline, queue, tag);
-  const absl::Time now = absl::Now();
-  bool changed;
-  {
-    MutexLock lock(&mu_);
-    watchers_.erase(std::remove_if(watchers_.begin(), watchers_.end(),
-                                   [now](const StateWatcher& watcher) {
-                                     return watcher.deadline < now;
-                                   }),
-                    watchers_.end());
-    changed = state_ != last;
-    if (!changed) {
-      watchers_.push_back({last, now + TimeLeft(deadline), teller});
-    }
-  }
-  if (changed) teller->GetState(/*try_to_connect=*/true);
-}
-
-void ClientChannel::OnGoAway(Session* session) {
+void DirectChannel::OnGoAway(Session* session) {
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -173,7 +135,7 @@ void ClientChannel::OnGoAway(Session* session) {
   Perform(std::move(effects));
 }
 
-void ClientChannel::OnClosed(Session* session, const absl::Status& /*status*/) {
+void DirectChannel::OnClosed(Session* session, const absl::Status& /*status*/) {
   Effects effects;
   std::shared_ptr<Session> closed;  // destroyed without the lock
   {
@@ -187,13 +149,13 @@ void ClientChannel::OnClosed(Session* session, const absl::Status& /*status*/) {
   Perform(std::move(effects));
 }
 
-void ClientChannel::Lost(Effects* effects) {
+void DirectChannel::Lost(Effects* effects) {
   SetState(GRPC_CHANNEL_IDLE, effects);
   if (!waiting_.empty()) Connect(effects);
 }
 
 // Begins an attempt, unless there is one.
-void ClientChannel::Connect(Effects* effects) {
+void DirectChannel::Connect(Effects* effects) {
   if (socket_.valid()) return;
   SetState(GRPC_CHANNEL_CONNECTING, effects);
   for (;;) {
@@ -211,7 +173,7 @@ void ClientChannel::Connect(Effects* effects) {
     break;
   }
   const uint64_t attempt = ++attempt_;
-  const std::weak_ptr<ClientChannel> weak = weak_from_this();
+  const std::weak_ptr<DirectChannel> weak = weak_from_this();
   absl::StatusOr<Reactor::SourceId> source =
       Reactor::Get().Watch(socket_.get(), EPOLLIN | EPOLLRDHUP | EPOLLONESHOT,
                            [weak, attempt](uint32_t) {
@@ -230,13 +192,13 @@ void ClientChannel::Connect(Effects* effects) {
       });
 }
 
-void ClientChannel::StopConnecting() {
+void DirectChannel::StopConnecting() {
   if (!socket_.valid()) return;
   Reactor::Get().CancelTimer(handshake_timer_);
   Reactor::Get().Unwatch(source_, socket_.get());
 }
 
-void ClientChannel::OnAnswer(uint64_t attempt) {
+void DirectChannel::OnAnswer(uint64_t attempt) {
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -264,7 +226,7 @@ void ClientChannel::OnAnswer(uint64_t attempt) {
   Perform(std::move(effects));
 }
 
-absl::StatusOr<std::shared_ptr<Session>> ClientChannel::FinishConnecting() {
+absl::StatusOr<std::shared_ptr<Session>> DirectChannel::FinishConnecting() {
   absl::StatusOr<std::unique_ptr<Link>> link =
       ReceiveWelcome(std::move(socket_), name_, options_.link);
   if (!link.ok()) return link.status();
@@ -276,7 +238,7 @@ absl::StatusOr<std::shared_ptr<Session>> ClientChannel::FinishConnecting() {
   return Session::Start(*std::move(link), std::move(options), weak_from_this());
 }
 
-void ClientChannel::OnHandshakeTimeout(uint64_t attempt) {
+void DirectChannel::OnHandshakeTimeout(uint64_t attempt) {
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -293,7 +255,7 @@ void ClientChannel::OnHandshakeTimeout(uint64_t attempt) {
   Perform(std::move(effects));
 }
 
-void ClientChannel::ConnectFailed(const absl::Status& status,
+void DirectChannel::ConnectFailed(const absl::Status& status,
                                   Effects* effects) {
   SetState(GRPC_CHANNEL_TRANSIENT_FAILURE, effects);
   effects->failure = status;
@@ -315,18 +277,19 @@ void ClientChannel::ConnectFailed(const absl::Status& status,
 }
 
 // The time has come, or the name has appeared.
-void ClientChannel::Retry() {
+void DirectChannel::Retry() {
   Effects effects;
   {
     MutexLock lock(&mu_);
     if (retry_timer_ != 0)
       Reactor::Get().CancelTimer(std::exchange(retry_timer_, 0));
-    if (state_ == GRPC_CHANNEL_TRANSIENT_FAILURE) Connect(&effects);
+    if (connectivity().state() == GRPC_CHANNEL_TRANSIENT_FAILURE)
+      Connect(&effects);
   }
   Perform(std::move(effects));
 }
 
-bool ClientChannel::StartNameWatch() {
+bool DirectChannel::StartNameWatch() {
   absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open();
   if (!rendezvous.ok()) return false;
   absl::StatusOr<NameWatch> watch = NameWatch::Start(
@@ -339,7 +302,7 @@ bool ClientChannel::StartNameWatch() {
 }
 
 // Nobody will ever want a link any more.
-void ClientChannel::StopIfUnused() {
+void DirectChannel::StopIfUnused() {
   if (!released_ || !waiting_.empty()) return;
   StopConnecting();
   socket_.reset();
@@ -348,21 +311,12 @@ void ClientChannel::StopIfUnused() {
     Reactor::Get().CancelTimer(std::exchange(retry_timer_, 0));
 }
 
-void ClientChannel::SetState(grpc_connectivity_state state, Effects* effects) {
-  if (state_ == state) return;
-  state_ = state;
-  state_changed_.Signal();
-  auto changed = std::partition(
-      watchers_.begin(), watchers_.end(),
-      [state](const StateWatcher& watcher) { return watcher.last == state; });
-  for (auto it = changed; it != watchers_.end(); ++it)
-    effects->tellers.push_back(std::move(it->teller));
-  watchers_.erase(changed, watchers_.end());
+void DirectChannel::SetState(grpc_connectivity_state state, Effects* effects) {
+  connectivity().Set(state, &effects->tellers);
 }
 
-void ClientChannel::Perform(Effects effects) {
-  for (const auto& teller : effects.tellers)
-    teller->GetState(/*try_to_connect=*/true);
+void DirectChannel::Perform(Effects effects) {
+  Connectivity::Tell(effects.tellers);
   for (const auto& call : effects.failed) call->Fail(effects.failure);
   for (const auto& call : effects.started) {
     absl::StatusOr<std::shared_ptr<Call>> started =
