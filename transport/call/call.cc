@@ -34,6 +34,37 @@ bool Call::over() const {
   return over_;
 }
 
+bool Call::Attach(std::shared_ptr<CallHandler> handler) {
+  absl::optional<absl::Status> aborted;
+  {
+    MutexLock lock(&session_->mu_);
+    if (!over_) handler_ = handler;
+    aborted = aborted_;
+  }
+  if (aborted.has_value()) handler->OnAborted(*aborted);
+  return !aborted.has_value();
+}
+
+void Call::Accept(absl::optional<ReceivedMessage> request) {
+  MutexLock lock(&session_->mu_);
+  if (over_) return;
+  session_->QueueFrame(this, FrameType::kAccept, std::string());
+  if (!request.has_value()) return;
+  // It was not charged to the window.
+  ++backlog_;
+  incoming_.push_back({*std::move(request), 0});
+  incoming_.push_back({HalfClose{}, 0});
+}
+
+void Call::Decline() {
+  Session::Notifications notifications;
+  {
+    MutexLock lock(&session_->mu_);
+    if (!over_) session_->End(this, &notifications);
+  }
+  session_->CloseIfIdle();
+}
+
 void Call::SendInitialMetadata(const wire::InitialMetadata& metadata) {
   std::string payload = metadata.SerializeAsString();
   if (payload.size() > session_->max_payload_) {

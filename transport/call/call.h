@@ -71,6 +71,17 @@ class Call : public std::enable_shared_from_this<Call> {
   uint64_t id() const { return id_; }
   const std::shared_ptr<Session>& session() const { return session_; }
 
+  // Has `handler` told from now on, or at once that the call was aborted:
+  // false. Looking for what has come before is its own matter.
+  bool Attach(std::shared_ptr<CallHandler> handler);
+
+  // Server: of a call that was prepared (see Session::PrepareCall). Accept
+  // tells the client with the next flush; the call then goes on as if
+  // `request`, and that it is all that the client sends, had just come over the
+  // link. Decline forgets it.
+  void Accept(absl::optional<ReceivedMessage> request);
+  void Decline();
+
   // Whether nothing can be sent any more. What was received can still be taken.
   bool over() const;
 
@@ -135,6 +146,7 @@ class Call : public std::enable_shared_from_this<Call> {
       false;  // in the session's list of calls with something to write
   bool cancelled_ = false;                // a kCancel frame is to be written
   bool opened_ = false;                   // client: the kCall frame is written
+  bool adopted_ = false;                  // client: kAccept is still to come
   absl::optional<absl::Status> aborted_;  // why, while no handler has been told
   std::deque<OutgoingFrame> outgoing_;
   uint32_t send_window_;

@@ -22,6 +22,12 @@ namespace grpc_shm {
 //   kCancel            client    none; ends the call
 //   kCredit            both      CreditPayload
 //   kGoAway            server    wire.GoAway; call id 0
+//   kAccept            server    none; see below
+//
+// Calls that come through a mailbox begin otherwise. The client has offered
+// such a call under a number of its own, with all that a kCall has and perhaps
+// its only message, to whoever takes it; the server that has claimed it says so
+// with kAccept, whose call id is that number. There is no kCall on such a link.
 //
 // A message is one or more kMessage frames of one call in a row (frames of
 // other calls may come between). The first has kMessageBegin, the last
@@ -38,6 +44,7 @@ enum class FrameType : uint8_t {
   kCancel = 6,
   kCredit = 7,
   kGoAway = 8,
+  kAccept = 9,
 };
 
 inline constexpr uint8_t kMessageBegin = 1;

@@ -8,6 +8,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -80,6 +81,36 @@ absl::StatusOr<std::shared_ptr<Call>> Session::StartCall(
                                       window_, std::move(handler)));
   calls_.emplace(call->id_, call);
   QueueFrame(call.get(), FrameType::kCall, std::move(payload));
+  return call;
+}
+
+absl::StatusOr<std::shared_ptr<Call>> Session::PrepareCall(uint64_t number) {
+  MutexLock lock(&mu_);
+  if (link_ == nullptr || refusing_) {
+    return absl::UnavailableError(
+        absl::StrCat(options_.address, ": the link is closing"));
+  }
+  if (calls_.contains(number)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options_.address, ": a call was offered twice"));
+  }
+  return AddOffered(number);
+}
+
+std::shared_ptr<Call> Session::AdoptCall(uint64_t number) {
+  MutexLock lock(&mu_);
+  if (link_ == nullptr || calls_.contains(number)) return nullptr;
+  std::shared_ptr<Call> call = AddOffered(number);
+  call->adopted_ = true;
+  return call;
+}
+
+std::shared_ptr<Call> Session::AddOffered(uint64_t number) {
+  std::shared_ptr<Call> call(
+      new Call(shared_from_this(), number, window_, nullptr));
+  call->opened_ = true;  // who cancels it tells the server
+  calls_.emplace(number, call);
+  last_call_id_ = std::max(last_call_id_, number);
   return call;
 }
 

@@ -37,6 +37,10 @@ class SessionHandler {
   virtual std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>& call,
                                               wire::CallStart start) = 0;
 
+  // Client: the server has accepted a call that was offered to it. Is to attach
+  // a handler, or to cancel it.
+  virtual void OnAccepted(const std::shared_ptr<Call>& /*call*/) {}
+
   // Client: whether the application cannot go on before something comes.
   virtual bool IsAwaiting() const { return false; }
 
@@ -72,6 +76,10 @@ struct SessionOptions {
   // Server: calls that may be open at once; more are refused with
   // RESOURCE_EXHAUSTED.
   size_t max_calls = 100000;
+
+  // The calls are offered through a mailbox (see frame.h): a server accepts
+  // them, and no client starts any.
+  bool offers = false;
 
   // How threads that drive the session wait.
   SpinPolicy wait_policy = SpinPolicy::kAdaptive;
@@ -117,6 +125,17 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
   // fit into a frame.
   absl::StatusOr<std::shared_ptr<Call>> StartCall(
       const wire::CallStart& start, std::shared_ptr<CallHandler> handler);
+
+  // Server, of offers: a place for the call that was offered under `number`,
+  // before it is claimed: from then on the client may send. Call::Accept or
+  // Call::Decline is to follow. UNAVAILABLE when the session takes no more
+  // calls; INVALID_ARGUMENT when it had a call of that number.
+  absl::StatusOr<std::shared_ptr<Call>> PrepareCall(uint64_t number);
+
+  // Client, of offers: the call that the server has claimed, as if it had said
+  // so already. Null when it has, so that OnAccepted will tell or has told, and
+  // when the session is closed.
+  std::shared_ptr<Call> AdoptCall(uint64_t number);
 
   // Server: tells the client to start no more calls here, refuses those that
   // come all the same, and closes the session when the last one has ended.
@@ -202,6 +221,9 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
   absl::Status HandleCall(const RecordHeader& header, const std::byte* payload,
                           Notifications* notifications)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
+  absl::Status HandleAccept(const RecordHeader& header,
+                            Notifications* notifications)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
   absl::Status HandleMessage(const RecordHeader& header,
                              const std::byte* payload,
                              Notifications* notifications)
@@ -234,6 +256,8 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
   void QueueFrame(Call* call, FrameType type, std::string payload)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddCredit(Call* call, uint32_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::shared_ptr<Call> AddOffered(uint64_t number)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void End(Call* call, Notifications* notifications)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

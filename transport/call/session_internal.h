@@ -50,8 +50,14 @@ struct Session::Notifications {
   void Run(Session* session) {
     if (!started.empty() || go_away) {
       const std::shared_ptr<SessionHandler> handler = session->handler_.lock();
-      for (auto& [call, start] : started)
-        Serve(session, handler.get(), call, std::move(start));
+      for (auto& [call, start] : started) {
+        if (handler == nullptr) break;
+        if (session->is_server()) {
+          Serve(handler.get(), call, std::move(start));
+        } else {
+          handler->OnAccepted(call);
+        }
+      }
       if (go_away && handler != nullptr) handler->OnGoAway(session);
     }
     for (const auto& handler : readable) handler->OnReadable();
@@ -59,22 +65,11 @@ struct Session::Notifications {
     for (const auto& [handler, status] : aborted) handler->OnAborted(status);
   }
 
-  static void Serve(Session* session, SessionHandler* handler,
-                    const std::shared_ptr<Call>& call, wire::CallStart start) {
-    if (handler == nullptr) return;
+  static void Serve(SessionHandler* handler, const std::shared_ptr<Call>& call,
+                    wire::CallStart start) {
     const std::shared_ptr<CallHandler> call_handler =
         handler->OnCall(call, std::move(start));
-    absl::optional<absl::Status> aborted;
-    {
-      MutexLock lock(&session->mu_);
-      if (!call->over_) call->handler_ = call_handler;
-      aborted = call->aborted_;
-    }
-    if (aborted.has_value()) {
-      call_handler->OnAborted(*aborted);
-    } else {
-      call_handler->OnReadable();
-    }
+    if (call->Attach(call_handler)) call_handler->OnReadable();
   }
 };
 

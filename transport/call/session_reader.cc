@@ -138,8 +138,12 @@ absl::Status Session::HandleFrame(const RecordHeader& header,
     return ProtocolError("a frame has unknown flags");
   switch (type) {
     case FrameType::kCall:
-      if (!is_server()) break;
+      if (!is_server() || options_.offers) break;
       return HandleCall(header, payload, notifications);
+
+    case FrameType::kAccept:
+      if (is_server() || !options_.offers) break;
+      return HandleAccept(header, notifications);
 
     case FrameType::kMessage:
       return HandleMessage(header, payload, notifications);
@@ -230,6 +234,21 @@ absl::Status Session::HandleCall(const RecordHeader& header,
   } else {
     calls_.emplace(call->id_, call);
     notifications->started.emplace_back(std::move(call), std::move(start));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Session::HandleAccept(const RecordHeader& header,
+                                   Notifications* notifications) {
+  if (header.length != 0 || header.call_id == 0)
+    return ProtocolError("an acceptance names no call");
+  MutexLock lock(&mu_);
+  auto it = calls_.find(header.call_id);
+  if (it == calls_.end()) {
+    notifications->started.emplace_back(AddOffered(header.call_id),
+                                        wire::CallStart());
+  } else if (!std::exchange(it->second->adopted_, false)) {
+    return ProtocolError("a call was accepted twice");
   }
   return absl::OkStatus();
 }
