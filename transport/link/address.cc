@@ -13,7 +13,8 @@
 namespace grpc_shm {
 namespace {
 
-constexpr absl::string_view kScheme = "shm:";
+constexpr absl::string_view kDirect = "shm:";
+constexpr absl::string_view kMailbox = "mailbox:";
 
 bool IsNameCharacter(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' ||
@@ -39,26 +40,44 @@ std::string Quoted(absl::string_view target) {
                       cut ? "...\"" : "\"");
 }
 
-}  // namespace
-
-bool IsDirectTarget(absl::string_view target) {
-  return absl::StartsWith(target, kScheme);
-}
-
-absl::StatusOr<std::string> ParseDirectAddress(absl::string_view target) {
+absl::StatusOr<std::string> Parse(absl::string_view target,
+                                  absl::string_view scheme,
+                                  absl::string_view kind) {
   absl::string_view name = target;
-  if (!absl::ConsumePrefix(&name, kScheme) || !IsName(name)) {
+  if (!absl::ConsumePrefix(&name, scheme) || !IsName(name)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        Quoted(target), " is not a direct address; write \"shm:NAME\", NAME ",
-        "being 1 to ", kMaxNameBytes,
+        Quoted(target), " is not a ", kind, " address; write \"", scheme,
+        "NAME\", NAME being 1 to ", kMaxNameBytes,
         " letters, digits, dots, underscores or hyphens, and not starting ",
         "with a dot"));
   }
   return std::string(name);
 }
 
+}  // namespace
+
+bool IsDirectTarget(absl::string_view target) {
+  return absl::StartsWith(target, kDirect);
+}
+
+absl::StatusOr<std::string> ParseDirectAddress(absl::string_view target) {
+  return Parse(target, kDirect, "direct");
+}
+
 std::string DirectAddress(absl::string_view name) {
-  return absl::StrCat(kScheme, name);
+  return absl::StrCat(kDirect, name);
+}
+
+bool IsMailboxTarget(absl::string_view target) {
+  return absl::StartsWith(target, kMailbox);
+}
+
+absl::StatusOr<std::string> ParseMailboxAddress(absl::string_view target) {
+  return Parse(target, kMailbox, "mailbox");
+}
+
+std::string MailboxAddress(absl::string_view name) {
+  return absl::StrCat(kMailbox, name);
 }
 
 }  // namespace grpc_shm

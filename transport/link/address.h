@@ -12,8 +12,9 @@
 namespace grpc_shm {
 
 // A direct address, "shm:NAME", names one server process of one user on this
-// machine. NAME has 1 to kMaxNameBytes characters of [A-Za-z0-9._-] and does
-// not start with a dot, so that it is always one plain file name.
+// machine; a mailbox address, "mailbox:NAME", a queue that any number of
+// processes share. NAME has 1 to kMaxNameBytes characters of [A-Za-z0-9._-] and
+// does not start with a dot, so that it is always one plain file name.
 //
 // These are pure functions: any thread may call them.
 
@@ -29,6 +30,11 @@ absl::StatusOr<std::string> ParseDirectAddress(absl::string_view target);
 
 // "shm:NAME", as messages to people write it.
 std::string DirectAddress(absl::string_view name);
+
+// The same for mailbox addresses.
+bool IsMailboxTarget(absl::string_view target);
+absl::StatusOr<std::string> ParseMailboxAddress(absl::string_view target);
+std::string MailboxAddress(absl::string_view name);
 
 }  // namespace grpc_shm
 

@@ -78,5 +78,26 @@ TEST(Address, ATargetIsOursByItsSchemeAlone) {
   EXPECT_FALSE(IsDirectTarget(""));
 }
 
+TEST(Address, AMailboxHasNamesOfTheSameShape) {
+  absl::StatusOr<std::string> parsed = ParseMailboxAddress("mailbox:work-1");
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(*parsed, "work-1");
+  EXPECT_EQ(MailboxAddress(*parsed), "mailbox:work-1");
+  EXPECT_TRUE(IsMailboxTarget("mailbox:"));
+  EXPECT_FALSE(IsMailboxTarget("shm:mailbox:work"));
+  for (const std::string& target :
+       {std::string("mailbox:"), std::string("mailbox:.hidden"),
+        std::string("mailbox:a/b"), std::string("shm:work"),
+        std::string("work"),
+        "mailbox:" + std::string(kMaxNameBytes + 1, 'n')}) {
+    parsed = ParseMailboxAddress(target);
+    ASSERT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument)
+        << target;
+    EXPECT_THAT(std::string(parsed.status().message()),
+                HasSubstr("mailbox:NAME\", NAME being 1 to 64"));
+  }
+  EXPECT_FALSE(ParseDirectAddress("mailbox:work").ok());
+}
+
 }  // namespace
 }  // namespace grpc_shm
