@@ -20,7 +20,8 @@ namespace grpc_shm {
 // `target` "shm:NAME": the server of this user and machine that listens on that
 // name, through shared memory. NAME is 1 to 64 characters of A-Z a-z 0-9 . _ -
 // and does not start with a dot. `creds` do not matter: the kernel tells each
-// side who the other is, and another user's process is refused. `args`: see
+// side who the other is, and another user's process is refused, unless both
+// sides admit it (kServerUidsArg, ListenerOptions::peer_policy). `args`: see
 // transport/options.h.
 //
 // Any other `target` goes to grpc::CreateCustomChannel with `creds` (null:
@@ -32,9 +33,10 @@ namespace grpc_shm {
 // server says, with
 //   INVALID_ARGUMENT     the target is no address (at once, whatever the call);
 //   UNAVAILABLE          nobody listens, or the server died during the call;
-//   PERMISSION_DENIED    the name belongs to another user;
-//   FAILED_PRECONDITION  the server speaks another version of the protocol;
-//   RESOURCE_EXHAUSTED   no memory or descriptors are left, here or there; or a
+//   PERMISSION_DENIED    the server is another user, or does not admit this
+//   one; FAILED_PRECONDITION  the server speaks another version of the
+//   protocol; RESOURCE_EXHAUSTED   no memory or descriptors are left, here or
+//   there; or a
 //                        limit is exceeded.
 // Calls with wait_for_ready wait, up to their deadline, until a link can be
 // made.

@@ -6,9 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "transport/link/peer_policy.h"
 
 namespace grpc {
 class Service;
@@ -32,9 +34,10 @@ enum class WaitPolicy {
   kBusy = 2,
 };
 
-// Channel arguments that CreateChannel understands besides gRPC's own, all
-// integers; set them with grpc::ChannelArguments::SetInt. A value out of range
-// counts as the nearest that is in it.
+// Channel arguments that CreateChannel understands besides gRPC's own. They are
+// integers where nothing else is said; set them with
+// grpc::ChannelArguments::SetInt. A value out of range counts as the nearest
+// that is in it.
 //
 // Of gRPC's own arguments these matter to a channel through shared memory: the
 // message size limits (with gRPC's defaults). Those about name resolution, load
@@ -73,8 +76,39 @@ inline constexpr char kWaitPolicyArg[] = "grpc_shm.wait_policy";
 // own, or made for a server's call (FromServerContext), take that in any case.
 inline constexpr char kTypedCallsArg[] = "grpc_shm.typed_calls";
 
+// Who may be the channel's server, besides processes of this process's own
+// effective user: uids in decimal, separated by commas, as a string
+// (grpc::ChannelArguments::SetString). The kernel says who the server is; one
+// that is not named here learns nothing of the call. Names are then looked for
+// in a shared directory (see ListenerOptions::directory) that belongs to one of
+// these users. Default none. A value of another form fails each call with
+// INVALID_ARGUMENT.
+inline constexpr char kServerUidsArg[] = "grpc_shm.server_uids";
+
+// The directory in which the channel looks for its server's name, an absolute
+// path, as a string. Default: see ListenerOptions::directory.
+inline constexpr char kDirectoryArg[] = "grpc_shm.directory";
+
 // What a server allows its clients at one address.
 struct ListenerOptions {
+  // Which processes may be clients, besides those of this process's own
+  // effective user. Asked of the kernel when one connects, before anything that
+  // it sent is looked at and before it is given any memory. Everybody else is
+  // told PERMISSION_DENIED. Default: nobody.
+  //
+  // With others admitted the name is in a shared directory, which has to exist,
+  // belong to this user, and let the others search it: mode 0711, or 0755 to
+  // let them list it as well. (Clients that may not list it notice a server
+  // that starts after them by trying again: see kMaxReconnectBackoffMsArg.)
+  // Nobody but its owner may write in it.
+  PeerPolicy peer_policy;
+
+  // The directory of the name, an absolute path; clients need the same, by
+  // kDirectoryArg or as follows. Default: $GRPC_SHM_DIR, else
+  // $XDG_RUNTIME_DIR/grpc-shm, else grpc-shm-UID in $TMPDIR or /tmp; of which
+  // clients of another user can only have the first in common with this.
+  std::string directory;
+
   // Capacity of each of a link's two rings, in bytes, for clients that ask for
   // nothing else, and the most they may ask for. A link costs this process
   // twice the capacity, taken when it is made.

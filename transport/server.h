@@ -35,11 +35,15 @@ class DirectListener;
 class Listener {
  public:
   // Takes the address and listens. Fails with
-  //   INVALID_ARGUMENT    the address is not "shm:NAME" (see
-  //   transport/channel.h), or its socket's path is too long; ALREADY_EXISTS a
-  //   living server has the name; PERMISSION_DENIED   the rendezvous directory
-  //   is not this user's alone; RESOURCE_EXHAUSTED  no descriptors, or no space
-  //   where the directory is.
+  //
+  //   INVALID_ARGUMENT    the address is not "shm:NAME" (see channel.h), or its
+  //                       socket's path is too long;
+  //   ALREADY_EXISTS      a living server has the name;
+  //   PERMISSION_DENIED   the rendezvous directory is not this user's alone, or
+  //                       not this user's alone to write in where others are
+  //                       admitted (see ListenerOptions::peer_policy);
+  //   NOT_FOUND           that directory, to be shared, does not exist;
+  //   RESOURCE_EXHAUSTED  no descriptors, or no space where the directory is.
   static absl::StatusOr<std::unique_ptr<Listener>> Attach(
       grpc::Server* server, const std::string& address,
       const ListenerOptions& options = ListenerOptions());

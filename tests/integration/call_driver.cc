@@ -53,6 +53,12 @@ class CallDriver {
   void MakeChannel(const Connect& connect) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(kTypedCallsArg, connect.without_typed_calls() ? 0 : 1);
+    if (!connect.server_uids().empty()) {
+      arguments.SetString(kServerUidsArg, connect.server_uids());
+    }
+    if (!connect.directory().empty()) {
+      arguments.SetString(kDirectoryArg, connect.directory());
+    }
     channel_ = grpc_shm::CreateChannel(
         connect.target(), grpc::InsecureChannelCredentials(), arguments);
   }

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -101,7 +102,7 @@ ControlReply ApplyLimit(const LimitResource& limit) {
 
 ControlReply BecomeUser(uint32_t user) {
   ControlReply reply;
-  if (setgid(user) != 0 || setuid(user) != 0) {
+  if (setgroups(0, nullptr) != 0 || setgid(user) != 0 || setuid(user) != 0) {
     reply.set_code(static_cast<int>(absl::StatusCode::kPermissionDenied));
     reply.set_message("setuid");
   }

@@ -10,7 +10,12 @@
 #include <algorithm>
 #include <cstring>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "transport/grpc/client_call.h"
 #include "transport/grpc/client_channel.h"
 #include "transport/grpc/convert.h"
@@ -35,6 +40,31 @@ int64_t IntArg(const grpc_channel_args& args, const char* key,
   return otherwise;
 }
 
+std::string StringArg(const grpc_channel_args& args, const char* key) {
+  for (size_t i = 0; i < args.num_args; ++i) {
+    if (std::strcmp(args.args[i].key, key) == 0 &&
+        args.args[i].type == GRPC_ARG_STRING) {
+      return args.args[i].value.string;
+    }
+  }
+  return "";
+}
+
+absl::Status ReadServerUids(const std::string& text, std::vector<uid_t>* uids) {
+  for (absl::string_view number :
+       absl::StrSplit(text, ',', absl::SkipEmpty())) {
+    uid_t uid;
+    if (!absl::SimpleAtoi(number, &uid)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the channel argument ", kServerUidsArg, " is \"",
+                       absl::Utf8SafeCHexEscape(text),
+                       "\", and not uids in decimal, separated by commas"));
+    }
+    uids->push_back(uid);
+  }
+  return absl::OkStatus();
+}
+
 absl::Duration MillisecondsArg(const grpc_channel_args& args, const char* key,
                                absl::Duration otherwise) {
   return absl::Milliseconds(std::max<int64_t>(
@@ -48,6 +78,9 @@ ClientChannel::Options ReadOptions(const grpc_channel_args& args) {
       std::max<int64_t>(1, IntArg(args, kRingBytesArg, link.ring_bytes));
   link.window_bytes =
       std::max<int64_t>(1, IntArg(args, kWindowBytesArg, link.window_bytes));
+  options.invalid =
+      ReadServerUids(StringArg(args, kServerUidsArg), &link.peers.uids);
+  link.directory = StringArg(args, kDirectoryArg);
   options.handshake_timeout =
       MillisecondsArg(args, kHandshakeTimeoutMsArg, options.handshake_timeout);
   options.max_reconnect_backoff = MillisecondsArg(

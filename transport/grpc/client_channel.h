@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "transport/call/session.h"
 #include "transport/grpc/connectivity.h"
@@ -25,6 +26,7 @@ namespace grpc_shm {
 class ClientChannel {
  public:
   struct Options {
+    absl::Status invalid;  // not OK: no call can be made with these
     LinkOptions link;
     int64_t max_receive_message_bytes = -1;  // -1: no limit
     absl::Duration handshake_timeout =

@@ -31,10 +31,13 @@ constexpr absl::Duration kLastLookAgain = absl::Milliseconds(500);
 // takes its lock from it some time after its link, and tells of the latter
 // only.
 void RemoveSocketOfDeadServer(const std::string& name,
+                              const RendezvousOptions& where,
                               absl::Duration look_again) {
-  if (ListeningName::RemoveStale(name) || look_again > kLastLookAgain) return;
-  Reactor::Get().After(look_again, [name, look_again] {
-    RemoveSocketOfDeadServer(name, 4 * look_again);
+  if (ListeningName::RemoveStale(name, where) || look_again > kLastLookAgain) {
+    return;
+  }
+  Reactor::Get().After(look_again, [name, where, look_again] {
+    RemoveSocketOfDeadServer(name, where, 4 * look_again);
   });
 }
 
@@ -43,8 +46,9 @@ void RemoveSocketOfDeadServer(const std::string& name,
 std::shared_ptr<DirectChannel> DirectChannel::Create(const std::string& target,
                                                      const Options& options) {
   absl::StatusOr<std::string> name = ParseDirectAddress(target);
-  return std::shared_ptr<DirectChannel>(new DirectChannel(
-      target, name.ok() ? *name : std::string(), name.status(), options));
+  return std::shared_ptr<DirectChannel>(
+      new DirectChannel(target, name.ok() ? *name : std::string(),
+                        name.ok() ? options.invalid : name.status(), options));
 }
 
 DirectChannel::DirectChannel(std::string target, std::string name,
@@ -145,7 +149,8 @@ void DirectChannel::OnClosed(Session* session, const absl::Status& /*status*/) {
     session_ = nullptr;
     Lost(&effects);
   }
-  RemoveSocketOfDeadServer(name_, kFirstLookAgain);
+  RemoveSocketOfDeadServer(name_, ClientRendezvous(options_.link),
+                           kFirstLookAgain);
   Perform(std::move(effects));
 }
 
@@ -290,7 +295,8 @@ void DirectChannel::Retry() {
 }
 
 bool DirectChannel::StartNameWatch() {
-  absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open();
+  absl::StatusOr<Rendezvous> rendezvous =
+      Rendezvous::Open(ClientRendezvous(options_.link));
   if (!rendezvous.ok()) return false;
   absl::StatusOr<NameWatch> watch = NameWatch::Start(
       rendezvous->directory(), name_, [weak = weak_from_this()] {

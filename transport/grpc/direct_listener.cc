@@ -28,6 +28,8 @@ UniqueFd OpenSpare() {
 
 LinkOptions ToLinkOptions(const ListenerOptions& options) {
   LinkOptions link;
+  link.peers = options.peer_policy;
+  link.directory = options.directory;
   link.ring_bytes = options.ring_bytes;
   link.max_ring_bytes = std::max(options.max_ring_bytes, options.ring_bytes);
   link.min_ring_bytes = std::min(link.min_ring_bytes, link.max_ring_bytes);
@@ -37,6 +39,13 @@ LinkOptions ToLinkOptions(const ListenerOptions& options) {
   link.min_window_bytes =
       std::min(link.min_window_bytes, link.max_window_bytes);
   return link;
+}
+
+RendezvousOptions ServerRendezvous(const LinkOptions& options) {
+  RendezvousOptions where;
+  where.directory = options.directory;
+  where.shared = options.peers.admits_others();
+  return where;
 }
 
 // What the server sends must pass, whatever its size: the client's limit is the
@@ -104,7 +113,8 @@ absl::StatusOr<std::shared_ptr<DirectListener>> DirectListener::Start(
   absl::StatusOr<std::string> name = ParseDirectAddress(address);
   if (!name.ok()) return name.status();
   absl::StatusOr<std::unique_ptr<ListeningName>> listening =
-      ListeningName::Acquire(*name, options.backlog);
+      ListeningName::Acquire(*name, options.backlog,
+                             ServerRendezvous(ToLinkOptions(options)));
   if (!listening.ok()) return listening.status();
   std::shared_ptr<DirectListener> listener(
       new DirectListener(address, *std::move(name), server, options));
@@ -155,6 +165,12 @@ void DirectListener::OnAcceptable() {
 }
 
 void DirectListener::AcceptOne(UniqueFd socket) {
+  // Whoever is not admitted takes no place, not even for its hand-shake.
+  const absl::Status admitted = CheckClient(socket, link_options_);
+  if (!admitted.ok()) {
+    Refuse(socket, admitted, link_options_);
+    return;
+  }
   if (links_.size() + handshakes_.size() >= options_.max_links) {
     Refuse(socket,
            absl::ResourceExhaustedError(absl::StrCat(

@@ -49,13 +49,12 @@ absl::Status ConnectError(int error, const std::string& name,
   }
 }
 
-// Who serves `name`, unless it is another user.
-absl::StatusOr<PeerCredentials> IdentifyServer(int socket_fd) {
-  absl::StatusOr<PeerCredentials> peer = CredentialsOf(socket_fd);
-  if (!peer.ok()) return peer;
-  absl::Status status = CheckSameUser(*peer, "the server");
-  if (!status.ok()) return status;
-  return peer;
+absl::StatusOr<PeerCredentials> IdentifyServer(int socket_fd,
+                                               const LinkOptions& options) {
+  PeerPolicy servers;
+  servers.uids = options.peers.uids;
+  return AdmittedPeer(socket_fd, servers, "the server",
+                      "the channel's argument grpc_shm.server_uids");
 }
 
 // The status that a server's refusal stands for. The server may say anything.
@@ -102,7 +101,7 @@ absl::Status CheckWelcome(const wire::Welcome& welcome, size_t descriptors,
 
 absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd socket,
                                                const LinkOptions& options) {
-  absl::StatusOr<PeerCredentials> peer = IdentifyServer(socket.get());
+  absl::StatusOr<PeerCredentials> peer = IdentifyServer(socket.get(), options);
   if (!peer.ok()) return peer.status();
   absl::StatusOr<Packet> packet =
       ReceivePacket(socket.get(), kWelcomeDescriptors);
@@ -141,9 +140,23 @@ absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd socket,
 
 }  // namespace
 
+RendezvousOptions ClientRendezvous(const LinkOptions& options) {
+  RendezvousOptions where;
+  where.directory = options.directory;
+  where.shared = !options.peers.uids.empty();
+  where.owners = options.peers.uids;
+  return where;
+}
+
 absl::StatusOr<UniqueFd> Connect(const std::string& name,
                                  const LinkOptions& options) {
-  absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open();
+  const RendezvousOptions where = ClientRendezvous(options);
+  absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open(where);
+  if (absl::IsNotFound(rendezvous.status())) {
+    return absl::UnavailableError(absl::StrCat(DirectAddress(name),
+                                               ": nobody is listening, ",
+                                               rendezvous.status().message()));
+  }
   if (!rendezvous.ok()) return WithAddress(name, rendezvous.status());
   absl::StatusOr<std::string> path = rendezvous->SocketPath(name);
   if (!path.ok()) return path.status();
@@ -157,10 +170,10 @@ absl::StatusOr<UniqueFd> Connect(const std::string& name,
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
               sizeof(address)) != 0) {
     const int error = errno;
-    if (error == ECONNREFUSED) ListeningName::RemoveStale(name);
+    if (error == ECONNREFUSED) ListeningName::RemoveStale(name, where);
     return ConnectError(error, name, *path);
   }
-  absl::StatusOr<PeerCredentials> peer = IdentifyServer(fd.get());
+  absl::StatusOr<PeerCredentials> peer = IdentifyServer(fd.get(), options);
   if (!peer.ok()) return WithAddress(name, peer.status());
 
   wire::Hello hello;
@@ -169,7 +182,11 @@ absl::StatusOr<UniqueFd> Connect(const std::string& name,
   hello.set_ring_bytes(options.ring_bytes);
   hello.set_window_bytes(options.window_bytes);
   absl::Status status = SendPacket(fd.get(), hello.SerializeAsString());
-  if (!status.ok()) return WithAddress(name, status);
+  // A server that refuses at once has hung up already. What it said before can
+  // still be read.
+  if (!status.ok() && !absl::IsUnavailable(status)) {
+    return WithAddress(name, status);
+  }
   return fd;
 }
 

@@ -11,6 +11,7 @@
 #include "transport/base/unique_fd.h"
 #include "transport/link/link.h"
 #include "transport/link/link_options.h"
+#include "transport/link/rendezvous.h"
 
 namespace grpc_shm {
 
@@ -27,10 +28,11 @@ namespace grpc_shm {
 //
 // Each side asks the kernel who the other one is (SO_PEERCRED) before it looks
 // at anything the other one sent and before it passes anything but Hello, and
-// makes no memory and no descriptor for another user.
+// makes no memory and no descriptor for whom its LinkOptions::peers does not
+// admit.
 //
 // Failures, on both sides and with messages that name "shm:NAME" and the way
-// out: PERMISSION_DENIED the peer is another user; FAILED_PRECONDITION it
+// out: PERMISSION_DENIED the peer is not admitted; FAILED_PRECONDITION it
 // speaks another version of the protocol, or their limits exclude each other;
 // RESOURCE_EXHAUSTED one of them has no memory, address space or descriptors
 // left; INVALID_ARGUMENT it did not speak the protocol at all; UNAVAILABLE it
@@ -49,6 +51,14 @@ absl::StatusOr<UniqueFd> Connect(const std::string& name,
 // readable. Takes the socket; it lives on in the link or is closed.
 absl::StatusOr<std::unique_ptr<Link>> ReceiveWelcome(
     UniqueFd socket, const std::string& name, const LinkOptions& options);
+
+// Where a client with these options looks for names: whom it admits as its
+// server may own the directory.
+RendezvousOptions ClientRendezvous(const LinkOptions& options);
+
+// Server: PERMISSION_DENIED for a client that was accepted and is not admitted.
+// AnswerHello asks anyway; this is for sooner.
+absl::Status CheckClient(const UniqueFd& socket, const LinkOptions& options);
 
 // Server: the next client that waits at `listening_fd`; UNAVAILABLE when none
 // does (any more), RESOURCE_EXHAUSTED when this process can have no more

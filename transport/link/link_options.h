@@ -6,6 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+
+#include "transport/link/peer_policy.h"
 
 namespace grpc_shm {
 
@@ -37,6 +40,11 @@ struct LinkOptions {
   // lets each peer make this process buffer as much per call.
   uint32_t min_window_bytes = uint32_t{4} << 10;
   uint32_t max_window_bytes = uint32_t{64} << 20;
+
+  // Who else may be at the other end. In a client only its uids count.
+  PeerPolicy peers;
+  // Where names are: see RendezvousOptions.
+  std::string directory;
 
   // For tests of what two versions say to each other.
   uint32_t protocol_version = kProtocolVersion;

@@ -14,7 +14,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "transport/link/address.h"
-#include "transport/link/rendezvous.h"
 #include "transport/link/socket_address.h"
 
 namespace grpc_shm {
@@ -23,13 +22,14 @@ namespace {
 // Binds, listens, and only then lets the socket appear at `path`. The caller
 // holds the name's lock, so nobody else uses either path.
 absl::StatusOr<UniqueFd> ListenAt(const std::string& path,
-                                  const std::string& new_path, int backlog) {
+                                  const std::string& new_path, int backlog,
+                                  mode_t mode) {
   UniqueFd fd(
       socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return absl::ErrnoToStatus(errno, "making a socket");
   // Linux gives the file the socket's own mode (less the umask): never, not
   // even for a moment, is it more than this.
-  if (fchmod(fd.get(), 0600) != 0) {
+  if (fchmod(fd.get(), mode) != 0) {
     return absl::ErrnoToStatus(errno, "chmod of a socket");
   }
   unlink(new_path.c_str());  // a server that died at this very point left it
@@ -39,7 +39,10 @@ absl::StatusOr<UniqueFd> ListenAt(const std::string& path,
     return absl::ErrnoToStatus(errno, absl::StrCat("binding ", new_path));
   }
   absl::Status status;
-  if (listen(fd.get(), backlog) != 0) {
+  // The umask is the process's. Nobody else can have put something else here.
+  if (chmod(new_path.c_str(), mode) != 0) {
+    status = absl::ErrnoToStatus(errno, absl::StrCat("chmod of ", new_path));
+  } else if (listen(fd.get(), backlog) != 0) {
     status = absl::ErrnoToStatus(errno, absl::StrCat("listening at ", path));
   } else if (rename(new_path.c_str(), path.c_str()) != 0) {
     status = absl::ErrnoToStatus(
@@ -60,12 +63,12 @@ ino_t InodeAt(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ListeningName>> ListeningName::Acquire(
-    const std::string& name, int backlog) {
+    const std::string& name, int backlog, const RendezvousOptions& where) {
   const auto annotated = [&name](const absl::Status& status) {
     return absl::Status(status.code(), absl::StrCat(DirectAddress(name), ": ",
                                                     status.message()));
   };
-  absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open();
+  absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open(where);
   if (!rendezvous.ok()) return annotated(rendezvous.status());
   absl::StatusOr<std::string> path = rendezvous->SocketPath(name);
   if (!path.ok()) return path.status();
@@ -76,22 +79,28 @@ absl::StatusOr<std::unique_ptr<ListeningName>> ListeningName::Acquire(
         "); stop that server or choose another name"));
   }
   if (!lock.ok()) return annotated(lock.status());
+  absl::StatusOr<std::string> new_path =
+      rendezvous->NewSocketPath(name, lock->inode());
+  if (!new_path.ok()) return new_path.status();
   absl::StatusOr<UniqueFd> socket =
-      ListenAt(*path, rendezvous->NewSocketPath(name), backlog);
+      ListenAt(*path, *new_path, backlog, where.shared ? 0666 : 0600);
   if (!socket.ok()) return annotated(socket.status());
   return std::unique_ptr<ListeningName>(new ListeningName(
       *std::move(lock), *std::move(path), *std::move(socket)));
 }
 
-bool ListeningName::RemoveStale(const std::string& name) {
-  absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open();
+bool ListeningName::RemoveStale(const std::string& name,
+                                const RendezvousOptions& where) {
+  absl::StatusOr<Rendezvous> rendezvous = Rendezvous::Open(where);
   if (!rendezvous.ok()) return false;
   absl::StatusOr<std::string> path = rendezvous->SocketPath(name);
   if (!path.ok()) return false;
   absl::StatusOr<NameLock> lock = NameLock::ToClean(rendezvous->LockPath(name));
   if (!lock.ok()) return false;
   unlink(path->c_str());
-  unlink(rendezvous->NewSocketPath(name).c_str());
+  absl::StatusOr<std::string> new_path =
+      rendezvous->NewSocketPath(name, lock->inode());
+  if (new_path.ok()) unlink(new_path->c_str());
   return true;
 }
 

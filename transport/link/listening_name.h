@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "transport/base/unique_fd.h"
 #include "transport/link/name_lock.h"
+#include "transport/link/rendezvous.h"
 
 namespace grpc_shm {
 
@@ -27,17 +28,20 @@ class ListeningName {
   // Takes `name` (a valid NAME, see address.h) and listens. `backlog` is how
   // many clients may wait to be accepted; the kernel caps it
   // (net.core.somaxconn). The socket appears under its name only when it
-  // accepts, with mode 0600, by a rename that replaces what a dead server left.
+  // accepts, with mode 0600 (0666 in a shared directory, for whom that lets
+  // in), by a rename that replaces what a dead server left.
   //
   // Fails with ALREADY_EXISTS when the name is served; as Rendezvous::Open()
   // does; RESOURCE_EXHAUSTED without descriptors or disk space.
   static absl::StatusOr<std::unique_ptr<ListeningName>> Acquire(
-      const std::string& name, int backlog);
+      const std::string& name, int backlog,
+      const RendezvousOptions& where = RendezvousOptions());
 
   // Removes the socket file that a dead server of `name` left behind, if so;
   // false if somebody has the name. A client calls it when it finds nobody
   // listening.
-  static bool RemoveStale(const std::string& name);
+  static bool RemoveStale(const std::string& name,
+                          const RendezvousOptions& where = RendezvousOptions());
 
   // Removes the socket file and frees the name. The lock file stays.
   ~ListeningName();

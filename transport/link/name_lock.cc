@@ -58,7 +58,16 @@ absl::StatusOr<UniqueFd> OpenLockFile(const std::string& path, int flags) {
   return fd;
 }
 
+ino_t InodeOf(int fd) {
+  struct stat info = {};
+  fstat(fd, &info);  // as when it was opened: it can't fail
+  return info.st_ino;
+}
+
 }  // namespace
+
+NameLock::NameLock(UniqueFd fd)
+    : fd_(std::move(fd)), inode_(InodeOf(fd_.get())) {}
 
 absl::StatusOr<NameLock> NameLock::ToServe(const std::string& path) {
   absl::StatusOr<UniqueFd> fd = OpenLockFile(path, O_CREAT);

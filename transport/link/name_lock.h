@@ -4,6 +4,8 @@
 #ifndef GRPC_SHM_TRANSPORT_LINK_NAME_LOCK_H_
 #define GRPC_SHM_TRANSPORT_LINK_NAME_LOCK_H_
 
+#include <sys/types.h>
+
 #include <string>
 #include <utility>
 
@@ -41,10 +43,14 @@ class NameLock {
   // when it never was.
   static absl::StatusOr<NameLock> ToClean(const std::string& path);
 
+  // Of the file: tells it from all others in its directory.
+  ino_t inode() const { return inode_; }
+
  private:
-  explicit NameLock(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit NameLock(UniqueFd fd);
 
   UniqueFd fd_;
+  ino_t inode_;
 };
 
 }  // namespace grpc_shm

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "transport/link/peer_policy.h"
 
 namespace grpc_shm {
 
@@ -25,9 +26,13 @@ struct PeerCredentials {
 // The credentials of the peer of a connected unix socket (SO_PEERCRED).
 absl::StatusOr<PeerCredentials> CredentialsOf(int socket_fd);
 
-// PERMISSION_DENIED unless the peer runs as this process's effective user.
-// `who` names the peer in the message: "the server of shm:greeter".
-absl::Status CheckSameUser(const PeerCredentials& peer, absl::string_view who);
+// The same, if `policy` admits the peer, and PERMISSION_DENIED if not. `who`
+// names the peer in the message, "the server" say; `option` what would admit
+// it.
+absl::StatusOr<PeerCredentials> AdmittedPeer(int socket_fd,
+                                             const PeerPolicy& policy,
+                                             absl::string_view who,
+                                             absl::string_view option);
 
 }  // namespace grpc_shm
 

@@ -20,6 +20,12 @@
 namespace grpc_shm {
 namespace {
 
+absl::StatusOr<PeerCredentials> IdentifyClient(int socket_fd,
+                                               const LinkOptions& options) {
+  return AdmittedPeer(socket_fd, options.peers, "the client",
+                      "the server's ListenerOptions::peer_policy");
+}
+
 absl::StatusOr<wire::Hello> ReceiveHello(int socket_fd,
                                          const LinkOptions& options) {
   // Hello comes without descriptors, so a client cannot make us hold any.
@@ -57,10 +63,8 @@ absl::Status SendWelcome(const Link::Parts& parts, int memfd,
 // `*socket` is taken only by a link: whoever is refused must still be told.
 absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd* socket,
                                                const LinkOptions& options) {
-  absl::StatusOr<PeerCredentials> peer = CredentialsOf(socket->get());
+  absl::StatusOr<PeerCredentials> peer = IdentifyClient(socket->get(), options);
   if (!peer.ok()) return peer.status();
-  absl::Status status = CheckSameUser(*peer, "the client");
-  if (!status.ok()) return status;
   absl::StatusOr<wire::Hello> hello = ReceiveHello(socket->get(), options);
   if (!hello.ok()) return hello.status();
 
@@ -78,7 +82,7 @@ absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd* socket,
                     *std::move(segment),
                     *peer,
                     GrantedWindowBytes(options, hello->window_bytes())};
-  status = SendWelcome(parts, memfd.get(), options);
+  absl::Status status = SendWelcome(parts, memfd.get(), options);
   if (!status.ok()) {
     *socket = std::move(parts.control);
     return status;
@@ -98,6 +102,10 @@ absl::StatusOr<UniqueFd> Accept(int listening_fd) {
     return absl::UnavailableError("no client waits to be accepted");
   }
   return absl::ErrnoToStatus(errno, "accepting a client");
+}
+
+absl::Status CheckClient(const UniqueFd& socket, const LinkOptions& options) {
+  return IdentifyClient(socket.get(), options).status();
 }
 
 void Refuse(const UniqueFd& socket, const absl::Status& status,

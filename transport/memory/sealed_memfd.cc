@@ -53,6 +53,11 @@ absl::StatusOr<UniqueFd> CreateSealedMemfd(const char* debug_name,
         errno, absl::StrCat("memfd_create for a shared memory segment of ",
                             bytes, " bytes"));
   }
+  // It has no name, but who may look into a process's descriptors finds it
+  // there; and the mode that it is made with lets anybody open it.
+  if (fchmod(fd.get(), 0600) != 0) {
+    return absl::ErrnoToStatus(errno, "chmod of a shared memory segment");
+  }
   if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) {
     return absl::ErrnoToStatus(
         errno,

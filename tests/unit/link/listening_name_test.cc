@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/link/child_process.h"
@@ -130,7 +131,11 @@ TEST_F(ListeningNameTest, AKilledServersNameIsTakenOverAtOnce) {
 }
 
 TEST_F(ListeningNameTest, WhatAServerLeftThatDiedWhileBindingIsNoObstacle) {
-  std::ofstream(temporary_.Path("greeter.new")) << "left over";
+  std::ofstream(temporary_.Path("greeter.lock")) << "";
+  struct stat lock;
+  ASSERT_EQ(stat(temporary_.Path("greeter.lock").c_str(), &lock), 0);
+  std::ofstream(temporary_.Path(absl::StrCat(".", absl::Hex(lock.st_ino))))
+      << "left over";
   absl::StatusOr<std::unique_ptr<ListeningName>> name =
       ListeningName::Acquire("greeter", kBacklog);
   ASSERT_TRUE(name.ok()) << name.status();

@@ -49,6 +49,14 @@ TEST(SealedMemfd, HasTheSizeTheSealsAndItsPagesReserved) {
   EXPECT_TRUE(VerifySealedMemfd(fd->get(), kBytes).ok());
 }
 
+TEST(SealedMemfd, IsItsOwnersAlone) {
+  absl::StatusOr<UniqueFd> fd = CreateSealedMemfd("test", kBytes);
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  struct stat info;
+  ASSERT_EQ(fstat(fd->get(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0600u);
+}
+
 TEST(SealedMemfd, ClosesOnExec) {
   absl::StatusOr<UniqueFd> fd = CreateSealedMemfd("test", kBytes);
   ASSERT_TRUE(fd.ok()) << fd.status();
