@@ -34,6 +34,7 @@ bool Call::over() const {
   return over_;
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): it is kept.
 bool Call::Attach(std::shared_ptr<CallHandler> handler) {
   absl::optional<absl::Status> aborted;
   {

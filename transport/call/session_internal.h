@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
 #include "proto/wire.pb.h"
@@ -24,6 +25,12 @@ namespace grpc_shm {
 // published, within a batch: often enough for both sides to work at the same
 // time.
 inline constexpr size_t kStrideBytes = 32 * 1024;
+
+// Tells clang's thread safety analysis, which does not see who calls a lambda,
+// that the caller holds `mutex`. Does nothing.
+inline void AssertHeld(const Mutex& mutex) ABSL_ASSERT_EXCLUSIVE_LOCK(mutex) {
+  (void)mutex;
+}
 
 // Of a call's metadata that fits into no frame.
 absl::Status TooMuchMetadata(size_t bytes, size_t limit);

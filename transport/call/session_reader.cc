@@ -157,6 +157,7 @@ absl::Status Session::HandleFrame(const RecordHeader& header,
       absl::Status status = Parse(header, payload, &metadata);
       if (!status.ok()) return status;
       return Update(header.call_id, [&](Call* call) {
+        AssertHeld(mu_);
         Deliver(call, std::move(metadata), 0, notifications);
         return absl::OkStatus();
       });
@@ -168,6 +169,7 @@ absl::Status Session::HandleFrame(const RecordHeader& header,
       absl::Status status = Parse(header, payload, &trailers);
       if (!status.ok()) return status;
       return Update(header.call_id, [&](Call* call) {
+        AssertHeld(mu_);
         Deliver(call, std::move(trailers), 0, notifications);
         End(call, notifications);
         return absl::OkStatus();
@@ -177,6 +179,7 @@ absl::Status Session::HandleFrame(const RecordHeader& header,
     case FrameType::kHalfClose: {
       if (!is_server()) break;
       return Update(header.call_id, [&](Call* call) {
+        AssertHeld(mu_);
         Deliver(call, HalfClose{}, 0, notifications);
         return absl::OkStatus();
       });
@@ -185,6 +188,7 @@ absl::Status Session::HandleFrame(const RecordHeader& header,
     case FrameType::kCancel: {
       if (!is_server()) break;
       return Update(header.call_id, [&](Call* call) {
+        AssertHeld(mu_);
         notifications->Abort(
             call, absl::CancelledError("the client cancelled the call"));
         End(call, notifications);
@@ -342,6 +346,7 @@ absl::Status Session::HandleCredit(const RecordHeader& header,
     return ProtocolError("a credit frame has the wrong length");
   std::memcpy(&credit, payload, sizeof(credit));
   return Update(header.call_id, [&](Call* call) {
+    AssertHeld(mu_);
     if (credit.bytes > window_ - call->send_window_) {
       return ProtocolError("a credit exceeds the window");
     }

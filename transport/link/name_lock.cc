@@ -21,14 +21,16 @@ namespace {
 // How long a server lets it have the processor before it gives up.
 constexpr std::chrono::seconds kPatience{1};
 
-struct flock WholeFile(short type) {
+using LockType = decltype(flock::l_type);
+
+struct flock WholeFile(LockType type) {
   struct flock lock = {};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
   return lock;
 }
 
-bool TryLock(int fd, short type) {
+bool TryLock(int fd, LockType type) {
   struct flock lock = WholeFile(type);
   return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
