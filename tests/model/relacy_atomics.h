@@ -4,8 +4,8 @@
 #ifndef GRPC_SHM_TESTS_MODEL_RELACY_ATOMICS_H_
 #define GRPC_SHM_TESTS_MODEL_RELACY_ATOMICS_H_
 
-// Include this last: Relacy redefines new, delete, assert and the names of the
-// memory orders as macros.
+// Include this last (and model_check.h before it): Relacy redefines new,
+// delete, assert and the names of the memory orders as macros.
 
 #include <atomic>
 #include <relacy/relacy.hpp>
@@ -23,6 +23,10 @@ enum class Weakness {
   kRelaxedLoads,
   // Taking the armed flag away always tells the waker that nobody slept.
   kForgetfulExchange,
+  // A compare-and-swap that acquires and releases, or one that is sequentially
+  // consistent, doesn't compare but always succeeds.
+  kBlindAcqRelSwap,
+  kBlindSeqCstSwap,
 };
 
 // The atomics policy (transport/ring/atomics.h) that runs on Relacy: each
@@ -30,12 +34,15 @@ enum class Weakness {
 // return any value that the C++ memory model allows, not only the newest.
 template <Weakness weakness>
 struct RelacyAtomics {
-  // std::memory_order_relaxed, which is a macro by now.
+  // std::memory_order_relaxed and others, which are macros by now.
   static constexpr auto kRelaxed = static_cast<std::memory_order>(0);
+  static constexpr auto kAcqRel = static_cast<std::memory_order>(4);
+  static constexpr auto kSeqCst = static_cast<std::memory_order>(5);
 
   template <class T>
   class Atomic {
    public:
+    Atomic() : impl_(T{}) {}
     explicit Atomic(T value) : impl_(value) {}
 
     T load(std::memory_order order) const {
@@ -49,6 +56,21 @@ struct RelacyAtomics {
     T exchange(T value, std::memory_order order) {
       const T old = impl_.exchange(value, ToRelacy(order), RL_INFO);
       return weakness == Weakness::kForgetfulExchange ? T{0} : old;
+    }
+    T fetch_add(T value, std::memory_order order) {
+      return impl_.fetch_add(value, ToRelacy(order), RL_INFO);
+    }
+    bool compare_exchange_strong(T& expected, T desired,
+                                 std::memory_order success,
+                                 std::memory_order failure) {
+      if (weakness == Weakness::kRelaxedStores) success = kRelaxed;
+      if ((weakness == Weakness::kBlindAcqRelSwap && success == kAcqRel) ||
+          (weakness == Weakness::kBlindSeqCstSwap && success == kSeqCst)) {
+        impl_.exchange(desired, ToRelacy(success), RL_INFO);
+        return true;
+      }
+      return impl_.compare_exchange_strong(expected, desired, ToRelacy(success),
+                                           RL_INFO, ToRelacy(failure), RL_INFO);
     }
 
    private:

@@ -13,12 +13,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <iostream>
 
 #include "transport/ring/ring_cursor.h"
 
 // Last: see there.
+#include "tests/model/model_check.h"
 #include "tests/model/relacy_atomics.h"
 
 namespace grpc_shm {
@@ -212,42 +211,6 @@ struct SleepingTest
     RL_ASSERT(!ring.consumer.broken());
   }
 };
-
-// Every interleaving with at most `preemptions` switches away from a thread
-// that could have gone on; loads return the newest value or the one before.
-rl::test_params Exhaustive(unsigned preemptions) {
-  rl::test_params params;
-  params.search_type = rl::sched_bound;
-  params.context_bound = preemptions;
-  params.iteration_count = ~rl::iteration_t{0} >> 1;
-  return params;
-}
-
-// Random interleavings, the same in each run, any number of switches; loads
-// return any value that the memory model allows.
-rl::test_params Random(rl::iteration_t interleavings) {
-  rl::test_params params;
-  params.search_type = rl::sched_random;
-  params.iteration_count = interleavings;
-  return params;
-}
-
-// Whether the search ended as the test expects, which it reports. An
-// unexpected end is printed with the interleaving that led there.
-template <class Test>
-bool Check(const char* claim, rl::test_params params) {
-  constexpr bool expect_success =
-      Test::params::expected_result == rl::test_result_success;
-  std::ostream nowhere(nullptr);
-  params.output_stream = expect_success ? &std::cout : &nowhere;
-  params.progress_stream = &nowhere;
-  const bool as_expected = rl::simulate<Test>(params);
-  std::printf("%s %s: %llu interleavings\n",
-              as_expected ? "[  OK  ]" : "[FAILED]", claim,
-              static_cast<unsigned long long>(params.stop_iteration));
-  std::fflush(stdout);
-  return as_expected;
-}
 
 bool CheckProtocol() {
   constexpr Weakness kNone = Weakness::kNone;
