@@ -28,6 +28,7 @@
 #include "tests/benchmark/rpc/report.h"
 #include "tests/benchmark/rpc/scenarios.h"
 #include "tests/benchmark/rpc/schedule.h"
+#include "tests/benchmark/rpc/summary.h"
 #include "tests/benchmark/rpc/temporary_directory.h"
 #include "tests/benchmark/rpc/transports.h"
 #include "tests/benchmark/rpc/worker.h"

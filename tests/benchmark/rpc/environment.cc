@@ -75,15 +75,18 @@ Environment DescribeEnvironment() {
   return environment;
 }
 
-std::optional<std::string> WhyBuildIsUnfit() {
+std::optional<std::string> WhyBuildIsUnfit(
+    [[maybe_unused]] const std::string& benchmark) {
 #if !defined(__OPTIMIZE__)
-  return "this build is not optimised, its figures would mislead; build and "
-         "run with -c opt: "
-         "./bazelw run -c opt //tests/benchmark:rpc_benchmark";
+  return absl::StrCat(
+      "this build is not optimised, its figures would mislead; build and run "
+      "with -c opt: ./bazelw run -c opt ",
+      benchmark);
 #elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return "this build has a sanitizer in it, its figures would mislead; build "
-         "and run with -c opt alone: "
-         "./bazelw run -c opt //tests/benchmark:rpc_benchmark";
+  return absl::StrCat(
+      "this build has a sanitizer in it, its figures would mislead; build and "
+      "run with -c opt alone: ./bazelw run -c opt ",
+      benchmark);
 #else
   return std::nullopt;
 #endif

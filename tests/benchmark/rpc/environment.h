@@ -24,9 +24,10 @@ struct Environment {
 // Asks the machine; what can't be found out is "unknown".
 Environment DescribeEnvironment();
 
-// Why figures of this build would mislead, and what to do; std::nullopt when
-// they are fit to be shown.
-std::optional<std::string> WhyBuildIsUnfit();
+// Why figures of this build would mislead, and how to run the `benchmark` (its
+// Bazel label) instead; std::nullopt when they are fit to be shown.
+std::optional<std::string> WhyBuildIsUnfit(
+    const std::string& benchmark = "//tests/benchmark:rpc_benchmark");
 
 }  // namespace grpc_shm::bench
 

@@ -12,7 +12,6 @@
 #include "tests/benchmark/rpc/environment.h"
 #include "tests/benchmark/rpc/figures.h"
 #include "tests/benchmark/rpc/measurement.pb.h"
-#include "tests/benchmark/rpc/schedule.h"
 
 namespace grpc_shm::bench {
 
@@ -38,15 +37,13 @@ struct Report {
   double stolen_percent = 0;  // of all cores' time during the run
   double other_busy_percent =
       0;  // the same, used by processes that are not the benchmark's
+  // The transport whose figures the table compares the others' to.
+  std::string reference;
   std::vector<Row> rows;
   // What a reader must know: marked rows, failures, and details of single
   // scenarios.
   std::vector<std::string> notes;
 };
-
-// Makes the rows, and notes about them. An outcome without a measurement makes
-// no row.
-void Summarise(const std::vector<Outcome>& outcomes, Report* report);
 
 // For people: the environment, a table in which each figure stands beside its
 // ratio to the reference transport, and the notes.

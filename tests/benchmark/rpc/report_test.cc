@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/benchmark/rpc/summary.h"
+
 namespace grpc_shm::bench {
 namespace {
 
