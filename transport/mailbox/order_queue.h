@@ -23,21 +23,18 @@ namespace grpc_shm {
 // *and* by the blocks' states, and which of the two decides what:
 //
 //   Put:   1. the block's state says {kind, me, tail}     (nobody looks yet)
-//          2. the cell goes from {lap, nothing} to {lap, block}   <- it is in
+//          2. the cell goes from an earlier lap to {lap, block}   <- it is in
 //          3. tail moves on                               (anybody may do it)
 //   Take:  1. the block's state goes from {kind, *, head} to {kind', me, head}
 //                                                                <- it is out
-//          2. the cell goes to {lap + 1, nothing}         (anybody may do it)
-//          3. head moves on                               (anybody may do it)
+//          2. head moves on                               (anybody may do it)
 //
 // The marked steps are one compare-and-swap each. Between them and the next
 // steps, others see a tail or a head that lags, or at the head a block that is
 // no longer in the state that it was put in with ("stale"), and finish the
-// work. So the order of the queue is the order in which puts took effect.
-//
-// The cell at the tail must have been empty before a block's state names its
-// position: otherwise a block that is not in yet could look like the one that
-// the cell had before.
+// work. So the order of the queue is the order in which puts took effect. A
+// cell keeps what it had until the next lap; it is filled again only when the
+// head has passed it.
 //
 // The idea of a cell with a lap counter is that of the bounded queues of
 // Vyukov (2010) and of Tsigas and Zhang ("A simple, fast and scalable
@@ -80,32 +77,34 @@ class BasicOrderQueue {
     auto& state = entries_[block].state;
     while (true) {
       // Acquire: with the tail come the cells before it.
-      uint64_t tail = control_->tail.load(std::memory_order_acquire);
+      const uint64_t tail = control_->tail.load(std::memory_order_acquire);
       CellWord& word = cells_[tail & mask_];
       uint64_t seen = word.load(std::memory_order_acquire);
       const Cell cell = Cell::Unpack(seen);
-      const uint64_t lap = LapOf(tail);
-      if (cell.lap == lap && cell.empty()) {
+      if (IsOpen(cell, tail) && HeadHasPassed(tail)) {
         // Release: what was done with the block goes to who reads its state.
         state.store(BlockState{kind_, me, tail}.Pack(),
                     std::memory_order_release);
         // Sequentially consistent: see above. Releases the state as well.
-        if (word.compare_exchange_strong(seen, Cell{lap, block + 1}.Pack(),
-                                         std::memory_order_seq_cst,
-                                         std::memory_order_relaxed)) {
+        if (word.compare_exchange_strong(
+                seen, Cell{LapOf(tail), block + 1}.Pack(),
+                std::memory_order_seq_cst, std::memory_order_relaxed)) {
           Advance(control_->tail, tail);
           return Result::kDone;
         }
         continue;
       }
-      if (cell.lap == lap || cell.lap == LapOf(tail + mask_ + 1)) {
-        Advance(control_->tail, tail);  // filled, or even taken since
+      if (IsFilled(cell, tail)) {
+        Advance(control_->tail, tail);
         continue;
       }
-      // Either the tail has moved on meanwhile, or the cell is still what it
-      // was a lap ago and the head lags.
       if (control_->tail.load(std::memory_order_acquire) != tail) continue;
-      if (!CleanHead(tail - (mask_ + 1)) &&
+      if (!IsOpen(cell, tail)) return Result::kDamaged;
+      // The head lags.
+      const uint64_t head = control_->head.load(std::memory_order_acquire);
+      if (!PushHead(tail - (mask_ + 1)) &&
+          control_->head.load(std::memory_order_acquire) == head &&
+          !HeadHasPassed(tail) &&
           word.load(std::memory_order_acquire) == seen) {
         return Result::kDamaged;
       }
@@ -117,29 +116,26 @@ class BasicOrderQueue {
     while (true) {
       // Acquire: with the head come the cells behind it.
       const uint64_t head = control_->head.load(std::memory_order_acquire);
-      CellWord& word = cells_[head & mask_];
       // Sequentially consistent: see above. Acquires the state.
-      const uint64_t seen = word.load(std::memory_order_seq_cst);
-      const Cell cell = Cell::Unpack(seen);
-      if (cell.lap == LapOf(head)) {
-        if (cell.empty()) return Result::kEmpty;
+      const Cell cell =
+          Cell::Unpack(cells_[head & mask_].load(std::memory_order_seq_cst));
+      if (IsFilled(cell, head)) {
         if (cell.block() >= blocks_) return Result::kDamaged;
         auto& state = entries_[cell.block()].state;
         // Acquire: what was done with the block before it was put.
         uint64_t old = state.load(std::memory_order_acquire);
-        if (BlockState::Unpack(old).IsAt(kind_, head)) {
-          const bool won = state.compare_exchange_strong(
-              old, BlockState{to, me, head}.Pack(), std::memory_order_acq_rel,
-              std::memory_order_relaxed);
-          Clean(word, seen, head);
-          if (!won) continue;
-          *block = cell.block();
-          return Result::kDone;
-        }
-        Clean(word, seen, head);
-        continue;
+        const bool won =
+            BlockState::Unpack(old).IsAt(kind_, head) &&
+            state.compare_exchange_strong(old, BlockState{to, me, head}.Pack(),
+                                          std::memory_order_acq_rel,
+                                          std::memory_order_relaxed);
+        Advance(control_->head, head);
+        if (!won) continue;  // stale
+        *block = cell.block();
+        return Result::kDone;
       }
-      if (cell.lap == LapOf(head + mask_ + 1)) {
+      if (IsOpen(cell, head)) return Result::kEmpty;
+      if (IsFilled(cell, head + mask_ + 1)) {
         Advance(control_->head, head);
         continue;
       }
@@ -153,9 +149,9 @@ class BasicOrderQueue {
   // does not say that Take would fail.
   bool Empty() const {
     const uint64_t head = control_->head.load(std::memory_order_acquire);
-    const Cell cell =
-        Cell::Unpack(cells_[head & mask_].load(std::memory_order_seq_cst));
-    return cell.lap == LapOf(head) && cell.empty();
+    return IsOpen(
+        Cell::Unpack(cells_[head & mask_].load(std::memory_order_seq_cst)),
+        head);
   }
 
   // Whether the cell at `state.position` has the block, which is in `state`:
@@ -169,7 +165,7 @@ class BasicOrderQueue {
     const uint64_t position = head + ahead;
     const Cell cell =
         Cell::Unpack(cells_[position & mask_].load(std::memory_order_seq_cst));
-    return cell.lap == LapOf(position) && cell.block_plus_1 == block + 1;
+    return IsFilled(cell, position) && cell.block() == block;
   }
 
   // How many have ever been put, or taken.
@@ -191,6 +187,27 @@ class BasicOrderQueue {
     return position >> shift_ & Cell::kLapMask;
   }
 
+  // Whether the cell has what was put at the position, or still waits for it.
+  bool IsFilled(Cell cell, uint64_t position) const {
+    return !cell.empty() && cell.lap == LapOf(position);
+  }
+  bool IsOpen(Cell cell, uint64_t position) const {
+    const uint64_t lap = LapOf(position);
+    return cell.empty() ? lap == 0 : cell.lap == ((lap - 1) & Cell::kLapMask);
+  }
+
+  // Whether what the cell of `tail` had a lap ago is out, and seen to be.
+  bool HeadHasPassed(uint64_t tail) {
+    // Positions that have never been used before were passed in advance.
+    const uint64_t needed = tail <= mask_ ? 0 : tail - mask_;
+    // Acquire, here and below, and release: the taking of what lay before the
+    // head. The note only saves looking where others write all the time.
+    if (passed_.load(std::memory_order_acquire) >= needed) return true;
+    const uint64_t head = control_->head.load(std::memory_order_acquire);
+    passed_.store(head, std::memory_order_release);
+    return head >= needed;
+  }
+
   using Position = typename Atomics::template Atomic<uint64_t>;
 
   static void Advance(Position& position, uint64_t from) {
@@ -200,32 +217,19 @@ class BasicOrderQueue {
                                      std::memory_order_relaxed);
   }
 
-  // The cell's block is out: makes room for the next lap.
-  void Clean(CellWord& word, uint64_t seen, uint64_t head) {
-    // Release: who fills the cell next has seen the block taken.
-    word.compare_exchange_strong(seen, Cell{LapOf(head + mask_ + 1), 0}.Pack(),
-                                 std::memory_order_release,
-                                 std::memory_order_relaxed);
-    Advance(control_->head, head);
-  }
-
-  // A cell that the tail has come round to is not empty: finishes what somebody
-  // left at the head, which should be `expected`. False: it is not what is left
-  // there that is in the way, so the cell must have changed.
-  bool CleanHead(uint64_t expected) {
+  // The tail has come round to the head: moves the head on from `expected` if
+  // somebody has left that undone.
+  bool PushHead(uint64_t expected) {
     const uint64_t head = control_->head.load(std::memory_order_acquire);
     if (head != expected) return false;
-    CellWord& word = cells_[head & mask_];
-    const uint64_t seen = word.load(std::memory_order_acquire);
-    const Cell cell = Cell::Unpack(seen);
-    if (cell.lap != LapOf(head) || cell.empty() || cell.block() >= blocks_) {
-      return false;
-    }
+    const Cell cell =
+        Cell::Unpack(cells_[head & mask_].load(std::memory_order_acquire));
+    if (!IsFilled(cell, head) || cell.block() >= blocks_) return false;
     const BlockState state = BlockState::Unpack(
         entries_[cell.block()].state.load(std::memory_order_acquire));
     // Full, although there are more cells than blocks.
     if (state.IsAt(kind_, head)) return false;
-    Clean(word, seen, head);
+    Advance(control_->head, head);
     return true;
   }
 
@@ -236,6 +240,7 @@ class BasicOrderQueue {
   Entry* const entries_;
   const uint32_t blocks_;
   const BlockKind kind_;
+  Position passed_{0};  // a head that was seen
 };
 
 using OrderQueue = BasicOrderQueue<StdAtomics>;

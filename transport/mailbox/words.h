@@ -146,8 +146,9 @@ struct BlockState {
 //   | lap                                       | block + 1, or 0   |
 //   +-------------------------------------------+-------------------+
 //
-// lap: how often the queue's positions have come round to this cell (modulo
-// 2^40), so that no cell ever holds one value twice. 0: nothing there yet.
+// lap: how often the queue's positions had come round to this cell (modulo
+// 2^40) when the block was put, so that no cell ever holds one value twice.
+// 0: nothing has ever been there.
 struct Cell {
   static constexpr int kBlockBits = 24;
   static constexpr uint64_t kLapMask = (uint64_t{1} << (64 - kBlockBits)) - 1;
