@@ -45,7 +45,7 @@ MessagePattern PatternOf(const Cell& cell) {
                                                : MessagePattern::Extent::kAll);
 }
 
-// Sends until it shall stop, and then the end.
+// Sends until it shall stop, at least `min_calls` messages, and then the end.
 absl::Status SendAll(const Cell& cell, uint64_t sender, Shared* shared,
                      Crew::Gate* gate) {
   auto queue = cell.kind->open(cell.name, cell.size);
@@ -56,7 +56,8 @@ absl::Status SendAll(const Cell& cell, uint64_t sender, Shared* shared,
   gate->Pass();
   // Relaxed, and all other counts here: what is read while others work is only
   // a count; what must be exact is read when they have ended.
-  while (!shared->stop.load(std::memory_order_relaxed)) {
+  while (!shared->stop.load(std::memory_order_relaxed) ||
+         id.sequence < cell.timing.min_calls) {
     const absl::Status status = (*queue)->Send(
         pattern.bytes(), [&](char* data) { pattern.Write(id, data); });
     if (!status.ok()) return status;

@@ -26,8 +26,8 @@ Timing Brief() {
   return timing;
 }
 
-absl::StatusOr<Measurement> Run(const Scenario& scenario,
-                                const QueueKind& kind) {
+absl::StatusOr<Measurement> RunOne(const Scenario& scenario,
+                                   const QueueKind& kind) {
   Cell cell;
   cell.kind = &kind;
   cell.name = absl::StrCat("scenarios-test-", getpid());
@@ -101,7 +101,7 @@ TEST(Scenarios, EachMeasuresWhatAppliesToIt) {
     for (const Scenario& scenario : Scenarios()) {
       if (!Takes(scenario, kind)) continue;
       SCOPED_TRACE(absl::StrCat(scenario.name, " with ", kind.name));
-      const auto result = Run(scenario, kind);
+      const auto result = RunOne(scenario, kind);
       ASSERT_TRUE(result.ok()) << result.status();
       const bool round_trip =
           scenario.run == RunRoundTrip || scenario.run == RunRoundTripSparse;
@@ -123,7 +123,7 @@ TEST(Scenarios, NoneBelievesAMessageThatIsChanged) {
   for (const Scenario& scenario : Scenarios()) {
     if (scenario.at_rest) continue;
     SCOPED_TRACE(std::string(scenario.name));
-    EXPECT_EQ(Run(scenario, Spoiled<ChangeAByte>()).status().code(),
+    EXPECT_EQ(RunOne(scenario, Spoiled<ChangeAByte>()).status().code(),
               absl::StatusCode::kDataLoss);
   }
 }
@@ -132,7 +132,7 @@ TEST(Scenarios, NoneBelievesAnOldMessage) {
   for (const Scenario& scenario : Scenarios()) {
     if (scenario.at_rest) continue;
     SCOPED_TRACE(std::string(scenario.name));
-    EXPECT_EQ(Run(scenario, Spoiled<RepeatTheFirst>()).status().code(),
+    EXPECT_EQ(RunOne(scenario, Spoiled<RepeatTheFirst>()).status().code(),
               absl::StatusCode::kDataLoss);
   }
 }
@@ -141,7 +141,8 @@ TEST(Scenarios, EachTellsWhyThereIsNoQueue) {
   QueueKind none = BoostQueues();
   none.create = Refuse;
   for (const Scenario& scenario : Scenarios()) {
-    EXPECT_EQ(Run(scenario, none).status(), absl::OutOfRangeError("not here"));
+    EXPECT_EQ(RunOne(scenario, none).status(),
+              absl::OutOfRangeError("not here"));
   }
 }
 
