@@ -31,6 +31,12 @@ struct ListenerStats {
   std::vector<ServiceStats> services;
 };
 
+// How often a thread of this process slept though something had come for it on
+// a link, and was found by a timer that looks once a second while calls are
+// open. It stays 0 unless grpc-shm has an error (please report it), or the
+// peer, or this process, was stopped for a second at just the wrong place.
+uint64_t LostWakeups();
+
 }  // namespace grpc_shm
 
 #endif  // GRPC_SHM_TRANSPORT_STATS_H_

@@ -85,6 +85,8 @@ struct RelacyAtomics {
     rl::atomic_thread_fence(ToRelacy(order), RL_INFO);
   }
 
+  static void Reach(FaultPoint) {}
+
  private:
   // Both enumerations list the same orders in the same sequence.
   static rl::memory_order ToRelacy(std::memory_order order) {

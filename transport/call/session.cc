@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "transport/base/fault_point.h"
 #include "transport/call/session_internal.h"
 
 namespace grpc_shm {
@@ -80,6 +81,7 @@ absl::StatusOr<std::shared_ptr<Call>> Session::StartCall(
   std::shared_ptr<Call> call(new Call(shared_from_this(), ++last_call_id_,
                                       window_, std::move(handler)));
   calls_.emplace(call->id_, call);
+  if (!backstop_armed_) ArmBackstop();
   QueueFrame(call.get(), FrameType::kCall, std::move(payload));
   return call;
 }
@@ -110,6 +112,7 @@ std::shared_ptr<Call> Session::AddOffered(uint64_t number) {
       new Call(shared_from_this(), number, window_, nullptr));
   call->opened_ = true;  // who cancels it tells the server
   calls_.emplace(number, call);
+  if (!backstop_armed_) ArmBackstop();
   last_call_id_ = std::max(last_call_id_, number);
   return call;
 }
@@ -124,7 +127,9 @@ void Session::GoAway(const std::string& reason) {
     refusing_ = true;
     close_when_idle_ = true;
   }
+  GRPC_SHM_FAULT_POINT(GoAwayQueued);
   Flush();
+  GRPC_SHM_FAULT_POINT(GoAwaySent);
 }
 
 void Session::CloseWhenIdle() {
@@ -160,7 +165,9 @@ void Session::Close(const absl::Status& status) {
     }
     scheduled_.clear();
   }
+  GRPC_SHM_FAULT_POINT(SessionClosing);
   link.reset();
+  GRPC_SHM_FAULT_POINT(SessionClosed);
   notifications.Run(this);
   if (const std::shared_ptr<SessionHandler> handler = handler_.lock())
     handler->OnClosed(this, status);

@@ -153,6 +153,11 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
   // Calls that are open.
   size_t calls() const;
 
+  // How often something that had come was found by chance, since nobody had
+  // been woken for it: in all sessions of this process. Anything but 0 is an
+  // error of grpc-shm.
+  static uint64_t lost_wakeups();
+
   // Reads on behalf of a thread that is about to wait for something to happen
   // on a call of its own, and would have to be woken for it otherwise. Made
   // before that thread flushes what makes the peer answer: then the peer finds
@@ -211,6 +216,16 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
   bool HandOver();
   bool Read();
   bool Spin(bool gives_way);
+
+  // Counting lost wake-ups.
+  struct Backstop : Expirable {
+    explicit Backstop(Session* session) : session(session) {}
+    void OnExpired() override;
+    Session* const session;
+  };
+  void ArmBackstop() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnBackstop();
+  bool WasAsleepTwice() ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
 
   // Reading.
   int ReadBatch(Notifications* notifications)
@@ -301,6 +316,10 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
   // Somebody wants the lock that a thread holds while it waits awake.
   // Relaxed: a hint, the lock orders everything.
   std::atomic<bool> closing_{false};
+  // What the backstop has seen; a driver clears the first.
+  bool seen_unread_ ABSL_GUARDED_BY(read_mu_) = false;
+  bool seen_space_ ABSL_GUARDED_BY(read_mu_) = false;
+  uint64_t seen_full_at_ ABSL_GUARDED_BY(read_mu_) = 0;
 
   // Order: read_mu_ before mu_. Neither is held while a handler runs.
   Mutex read_mu_ ABSL_ACQUIRED_BEFORE(mu_);
@@ -322,6 +341,8 @@ class Session : public Expirable, public std::enable_shared_from_this<Session> {
       ABSL_GUARDED_BY(mu_);  // a kGoAway frame to write; empty: none
   bool refusing_ ABSL_GUARDED_BY(mu_) = false;  // GoAway was sent or received
   bool close_when_idle_ ABSL_GUARDED_BY(mu_) = false;
+  bool backstop_armed_ ABSL_GUARDED_BY(mu_) = false;
+  Backstop backstop_{this};
 
   Mutex jobs_mu_;
   std::deque<std::shared_ptr<Job>> jobs_ ABSL_GUARDED_BY(jobs_mu_);

@@ -176,6 +176,7 @@ bool Session::TryDrive() {
     return false;
   MutexLock lock(&read_mu_);
   unread_.store(false);
+  seen_unread_ = false;
   if (link_ == nullptr) {
     driven_.store(false, std::memory_order_release);
     return false;

@@ -13,6 +13,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "transport/base/fault_point.h"
 #include "transport/call/session.h"
 #include "transport/call/session_internal.h"
 
@@ -75,6 +76,7 @@ bool Session::Read() {
     MutexLock lock(&read_mu_);
     frames = ReadBatch(&notifications);
   }
+  if (frames > 0) GRPC_SHM_FAULT_POINT(FramesRead);
   notifications.Run(this);
   return frames > 0;
 }
@@ -237,6 +239,7 @@ absl::Status Session::HandleCall(const RecordHeader& header,
            notifications);
   } else {
     calls_.emplace(call->id_, call);
+    if (!backstop_armed_) ArmBackstop();
     notifications->started.emplace_back(std::move(call), std::move(start));
   }
   return absl::OkStatus();

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "transport/base/fault_point.h"
 #include "transport/link/address.h"
 #include "transport/link/doorbell.h"
 #include "transport/link/handshake.h"
@@ -106,6 +107,7 @@ absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd socket,
   absl::StatusOr<Packet> packet =
       ReceivePacket(socket.get(), kWelcomeDescriptors);
   if (!packet.ok()) return packet.status();
+  GRPC_SHM_FAULT_POINT(ClientWelcomeReceived);
   wire::Answer answer;
   if (!ParseHandshake(packet->bytes, &answer)) {
     return absl::InvalidArgumentError(
@@ -126,6 +128,7 @@ absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd socket,
       LinkSegment::Open(descriptors[kWelcomeSegment].get(),
                         welcome.header_bytes(), welcome.ring_bytes());
   if (!segment.ok()) return segment.status();
+  GRPC_SHM_FAULT_POINT(ClientSegmentMapped);
   for (size_t i : {kWelcomeServerDoorbell, kWelcomeClientDoorbell}) {
     status = VerifyDoorbell(descriptors[i].get());
     if (!status.ok()) return status;
@@ -175,6 +178,7 @@ absl::StatusOr<UniqueFd> Connect(const std::string& name,
   }
   absl::StatusOr<PeerCredentials> peer = IdentifyServer(fd.get(), options);
   if (!peer.ok()) return WithAddress(name, peer.status());
+  GRPC_SHM_FAULT_POINT(ClientConnected);
 
   wire::Hello hello;
   hello.set_magic(kHandshakeMagic);
@@ -187,6 +191,7 @@ absl::StatusOr<UniqueFd> Connect(const std::string& name,
   if (!status.ok() && !absl::IsUnavailable(status)) {
     return WithAddress(name, status);
   }
+  GRPC_SHM_FAULT_POINT(ClientHelloSent);
   return fd;
 }
 
@@ -195,6 +200,7 @@ absl::StatusOr<std::unique_ptr<Link>> ReceiveWelcome(
   absl::StatusOr<std::unique_ptr<Link>> link =
       MakeLink(std::move(socket), options);
   if (!link.ok()) return WithAddress(name, link.status());
+  GRPC_SHM_FAULT_POINT(ClientLinked);
   return link;
 }
 

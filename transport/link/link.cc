@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "transport/base/fault_point.h"
 #include "transport/link/doorbell.h"
 
 namespace grpc_shm {
@@ -38,7 +39,9 @@ Link::Link(Side side, Parts parts)
       consumer_(MakeConsumer(side, parts_.segment)) {}
 
 void Link::RingDoorbell() {
+  GRPC_SHM_FAULT_POINT(DoorbellTaken);
   grpc_shm::RingDoorbell(parts_.peer_doorbell.get());
+  GRPC_SHM_FAULT_POINT(DoorbellRung);
 }
 
 }  // namespace grpc_shm

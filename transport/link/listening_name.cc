@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "transport/base/fault_point.h"
 #include "transport/link/address.h"
 #include "transport/link/socket_address.h"
 
@@ -38,20 +39,25 @@ absl::StatusOr<UniqueFd> ListenAt(const std::string& path,
            sizeof(address)) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("binding ", new_path));
   }
-  absl::Status status;
+  GRPC_SHM_FAULT_POINT(NameBound);
+  const auto failed = [&new_path](const std::string& what) {
+    absl::Status status = absl::ErrnoToStatus(errno, what);
+    unlink(new_path.c_str());
+    return status;
+  };
   // The umask is the process's. Nobody else can have put something else here.
   if (chmod(new_path.c_str(), mode) != 0) {
-    status = absl::ErrnoToStatus(errno, absl::StrCat("chmod of ", new_path));
-  } else if (listen(fd.get(), backlog) != 0) {
-    status = absl::ErrnoToStatus(errno, absl::StrCat("listening at ", path));
-  } else if (rename(new_path.c_str(), path.c_str()) != 0) {
-    status = absl::ErrnoToStatus(
-        errno, absl::StrCat("renaming ", new_path, " to ", path));
-  } else {
-    return fd;
+    return failed(absl::StrCat("chmod of ", new_path));
   }
-  unlink(new_path.c_str());
-  return status;
+  if (listen(fd.get(), backlog) != 0) {
+    return failed(absl::StrCat("listening at ", path));
+  }
+  GRPC_SHM_FAULT_POINT(NameListening);
+  if (rename(new_path.c_str(), path.c_str()) != 0) {
+    return failed(absl::StrCat("renaming ", new_path, " to ", path));
+  }
+  GRPC_SHM_FAULT_POINT(NamePublished);
+  return fd;
 }
 
 // Of the file at `path`; 0 for none.
@@ -79,6 +85,7 @@ absl::StatusOr<std::unique_ptr<ListeningName>> ListeningName::Acquire(
         "); stop that server or choose another name"));
   }
   if (!lock.ok()) return annotated(lock.status());
+  GRPC_SHM_FAULT_POINT(NameLocked);
   absl::StatusOr<std::string> new_path =
       rendezvous->NewSocketPath(name, lock->inode());
   if (!new_path.ok()) return new_path.status();
@@ -97,7 +104,9 @@ bool ListeningName::RemoveStale(const std::string& name,
   if (!path.ok()) return false;
   absl::StatusOr<NameLock> lock = NameLock::ToClean(rendezvous->LockPath(name));
   if (!lock.ok()) return false;
+  GRPC_SHM_FAULT_POINT(CleanerLocked);
   unlink(path->c_str());
+  GRPC_SHM_FAULT_POINT(CleanerRemovedSocket);
   absl::StatusOr<std::string> new_path =
       rendezvous->NewSocketPath(name, lock->inode());
   if (new_path.ok()) unlink(new_path->c_str());
@@ -112,9 +121,11 @@ ListeningName::ListeningName(NameLock lock, std::string socket_path,
       inode_(InodeAt(socket_path_)) {}
 
 ListeningName::~ListeningName() {
+  GRPC_SHM_FAULT_POINT(NameReleasing);
   // Were the lock file removed by somebody else, another server could have the
   // name by now. Its socket is not ours to remove.
   if (InodeAt(socket_path_) == inode_) unlink(socket_path_.c_str());
+  GRPC_SHM_FAULT_POINT(NameSocketRemoved);
 }
 
 }  // namespace grpc_shm

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "transport/base/fault_point.h"
 
 namespace grpc_shm {
 namespace {
@@ -74,6 +75,7 @@ NameLock::NameLock(UniqueFd fd)
 absl::StatusOr<NameLock> NameLock::ToServe(const std::string& path) {
   absl::StatusOr<UniqueFd> fd = OpenLockFile(path, O_CREAT);
   if (!fd.ok()) return fd.status();
+  GRPC_SHM_FAULT_POINT(NameLockOpened);
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
   do {
     if (TryLock(fd->get(), F_WRLCK)) return NameLock(*std::move(fd));

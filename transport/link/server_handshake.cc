@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "transport/base/fault_point.h"
 #include "transport/link/address.h"
 #include "transport/link/doorbell.h"
 #include "transport/link/handshake.h"
@@ -67,15 +68,18 @@ absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd* socket,
   if (!peer.ok()) return peer.status();
   absl::StatusOr<wire::Hello> hello = ReceiveHello(socket->get(), options);
   if (!hello.ok()) return hello.status();
+  GRPC_SHM_FAULT_POINT(ServerHelloReceived);
 
   UniqueFd memfd;
   absl::StatusOr<LinkSegment> segment = LinkSegment::Create(
       GrantedRingBytes(options, hello->ring_bytes()), &memfd);
   if (!segment.ok()) return segment.status();
+  GRPC_SHM_FAULT_POINT(ServerSegmentMade);
   absl::StatusOr<UniqueFd> own_doorbell = CreateDoorbell();
   if (!own_doorbell.ok()) return own_doorbell.status();
   absl::StatusOr<UniqueFd> peer_doorbell = CreateDoorbell();
   if (!peer_doorbell.ok()) return peer_doorbell.status();
+  GRPC_SHM_FAULT_POINT(ServerDoorbellsMade);
   Link::Parts parts{std::move(*socket),
                     *std::move(own_doorbell),
                     *std::move(peer_doorbell),
@@ -87,6 +91,7 @@ absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd* socket,
     *socket = std::move(parts.control);
     return status;
   }
+  GRPC_SHM_FAULT_POINT(ServerWelcomeSent);
   return std::make_unique<Link>(Link::Side::kServer, std::move(parts));
 }
 
@@ -97,7 +102,10 @@ absl::StatusOr<UniqueFd> Accept(int listening_fd) {
   do {
     fd = accept4(listening_fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   } while (fd < 0 && errno == EINTR);
-  if (fd >= 0) return UniqueFd(fd);
+  if (fd >= 0) {
+    GRPC_SHM_FAULT_POINT(ServerAccepted);
+    return UniqueFd(fd);
+  }
   if (errno == EAGAIN || errno == ECONNABORTED) {
     return absl::UnavailableError("no client waits to be accepted");
   }

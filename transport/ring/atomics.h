@@ -6,6 +6,8 @@
 
 #include <atomic>
 
+#include "transport/base/fault_point.h"
+
 namespace grpc_shm {
 
 // The atomics policy of the ring: the code that must be right under every
@@ -14,7 +16,8 @@ namespace grpc_shm {
 // (tests/model/).
 //
 // A policy has a class template Atomic<T> with load, store and exchange that
-// take a std::memory_order, and a static function Fence.
+// take a std::memory_order, and static functions Fence and Reach; the latter is
+// for fault points.
 struct StdAtomics {
   template <class T>
   using Atomic = std::atomic<T>;
@@ -32,6 +35,8 @@ struct StdAtomics {
 #pragma GCC diagnostic pop
 #endif
   }
+
+  static void Reach(FaultPoint point) { ReachFaultPoint(point); }
 };
 
 }  // namespace grpc_shm

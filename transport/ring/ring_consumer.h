@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "transport/base/fault_point.h"
 #include "transport/ring/ring_cursor.h"
 #include "transport/ring/ring_layout.h"
 
@@ -76,6 +77,7 @@ class RingConsumer {
     assert(peeked_bytes_ != 0);
     cursor_.Advance(peeked_bytes_);
     peeked_bytes_ = 0;
+    GRPC_SHM_FAULT_POINT(RingPopped);
   }
 
   // Lets the producer reuse the space of all popped records. Cheap, but the

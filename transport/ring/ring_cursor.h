@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "transport/base/fault_point.h"
 #include "transport/ring/armed_flag.h"
 #include "transport/ring/ring_layout.h"
 
@@ -85,6 +86,7 @@ class BasicProducerCursor {
     // Pairs with the acquire in BasicConsumerCursor::RefreshTail: hands the
     // records over.
     control_->tail.store(tail_, std::memory_order_release);
+    Atomics::Reach(FaultPoint::kRingTailStored);
     return armed_flag::Take<Atomics>(control_->consumer_armed);
   }
 
@@ -95,6 +97,7 @@ class BasicProducerCursor {
   bool ArmForSpace(size_t bytes) {
     assert(published_ == tail_);
     armed_flag::Set<Atomics>(control_->producer_armed);
+    Atomics::Reach(FaultPoint::kRingArmedForSpace);
     RefreshLimit();
     if (!broken_ && tail_ + bytes > limit_) return true;
     armed_flag::Clear<Atomics>(control_->producer_armed);
@@ -172,6 +175,7 @@ class BasicConsumerCursor {
     // Pairs with the acquire in BasicProducerCursor::RefreshLimit: hands the
     // space over.
     control_->head.store(head_, std::memory_order_release);
+    Atomics::Reach(FaultPoint::kRingHeadStored);
   }
 
   // After Release. True: the producer waits for space; ring its doorbell.
@@ -190,6 +194,7 @@ class BasicConsumerCursor {
   bool Arm() {
     assert(released_ == head_ && wakeup_checked_);
     armed_flag::Set<Atomics>(control_->consumer_armed);
+    Atomics::Reach(FaultPoint::kRingArmed);
     if (Readable() == 0 && !broken_) return true;
     Disarm();
     return false;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "transport/base/fault_point.h"
 #include "transport/ring/ring_cursor.h"
 #include "transport/ring/ring_layout.h"
 
@@ -53,6 +54,7 @@ class RingProducer {
     assert(payload_bytes <= max_payload_);
     if (!cursor_.HasSpace(RecordBytes(payload_bytes))) return nullptr;
     reserved_ = payload_bytes;
+    GRPC_SHM_FAULT_POINT(RingReserved);
     return data_ + cursor_.offset() + sizeof(RecordHeader);
   }
 
@@ -63,6 +65,7 @@ class RingProducer {
     assert(header.length <= reserved_ && header.reserved == 0);
     std::memcpy(data_ + cursor_.offset(), &header, sizeof(header));
     cursor_.Advance(RecordBytes(header.length));
+    GRPC_SHM_FAULT_POINT(RingCommitted);
   }
 
   // Makes all committed records visible, in order. True: the consumer was

@@ -80,6 +80,11 @@ class RecordingCall : public CallHandler {
     return mu_.AwaitWithTimeout(absl::Condition(&enough), kPatience);
   }
 
+  int sent() {
+    absl::MutexLock lock(&mu_);
+    return sent_;
+  }
+
   // The status the call was aborted with; OK after kPatience without one.
   absl::Status AwaitAborted() {
     absl::MutexLock lock(&mu_);
