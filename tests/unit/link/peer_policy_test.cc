@@ -71,8 +71,8 @@ std::string Receive(Link& link) {
   event.events = EPOLLIN | EPOLLET;
   EXPECT_EQ(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, link.doorbell_fd(), &event),
             0);
-  RecordHeader header;
-  const std::byte* payload;
+  RecordHeader header = {};
+  const std::byte* payload = nullptr;
   while (link.consumer().Peek(&header, &payload) ==
          RingConsumer::Next::kEmpty) {
     if (link.consumer().Arm() &&
