@@ -106,7 +106,8 @@ struct SessionOptions {
 // Failure: a peer that dies, closes the link or breaks the protocol ends every
 // call with UNAVAILABLE; what it had published before it died is still
 // delivered.
-class Session : public Expirable, public std::enable_shared_from_this<Session> {
+class Session final : public Expirable,
+                      public std::enable_shared_from_this<Session> {
  public:
   // Starts serving `link`. RESOURCE_EXHAUSTED when its descriptors can't be
   // watched.
