@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -288,6 +289,19 @@ class CallInterceptorFactory
   const PathOptions path_;
 };
 
+// A channel on which no call gets anywhere: gRPC makes such a one for lack of
+// credentials.
+std::shared_ptr<grpc::Channel> NewHollowChannel(
+    std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
+        interceptor_factory) {
+  std::vector<
+      std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>
+      factories;
+  factories.push_back(std::move(interceptor_factory));
+  return grpc::experimental::CreateCustomChannelWithInterceptors(
+      "", nullptr, grpc::ChannelArguments(), std::move(factories));
+}
+
 // The application's calls go to an in-process channel of the switchboard;
 // connectivity is that of the link.
 class Channel : public grpc::ChannelInterface {
@@ -298,6 +312,8 @@ class Channel : public grpc::ChannelInterface {
         path_(ReadPathOptions(args.c_channel_args())),
         in_process_(Switchboard::Get().NewChannel(
             args,
+            std::make_unique<CallInterceptorFactory>(client_channel_, path_))),
+        hollow_(NewHollowChannel(
             std::make_unique<CallInterceptorFactory>(client_channel_, path_))),
         number_(Switchboard::Get().Connect(client_channel_, in_process_)) {}
 
@@ -315,10 +331,8 @@ class Channel : public grpc::ChannelInterface {
   grpc::internal::Call CreateCall(const grpc::internal::RpcMethod& method,
                                   grpc::ClientContext* context,
                                   grpc::CompletionQueue* queue) override {
-    if (IsShort(path_, *context)) {
-      // Made for the sake of what refers to it. Nothing happens on it.
-      return GrpcAccess::CreateCall(in_process_.get(), method, context, queue);
-    }
+    if (IsShort(path_, *context))
+      return GrpcAccess::CreateCall(hollow_.get(), method, context, queue);
     ClientCall::Traits traits;
     traits.wait_for_ready = WaitsForReady(*context);
     traits.unary_response =
@@ -359,6 +373,11 @@ class Channel : public grpc::ChannelInterface {
   const std::shared_ptr<ClientChannel> client_channel_;
   const PathOptions path_;
   std::shared_ptr<grpc::Channel> in_process_;
+  // Of the calls on the short path, whose objects in the core are only there
+  // for what refers to them. Nothing happens on those, so the channel is one on
+  // which nothing can: it has no transport, which would cost half a call. A
+  // method that is registered with the other channel is known to both.
+  const std::shared_ptr<grpc::Channel> hollow_;
   const uint64_t number_;
 };
 
