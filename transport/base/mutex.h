@@ -4,18 +4,24 @@
 #ifndef GRPC_SHM_TRANSPORT_BASE_MUTEX_H_
 #define GRPC_SHM_TRANSPORT_BASE_MUTEX_H_
 
+#include <pthread.h>
+
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
+#include <ctime>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "transport/base/monotonic_clock.h"
 
 namespace grpc_shm {
 
-// The standard library's mutex with Abseil's annotations, for what every call
-// passes. Everything else uses absl::Mutex.
+// The system's mutex with Abseil's annotations, for what every call passes.
+// Everything else uses absl::Mutex.
+//
+// It looks for the lock for some hundred nanoseconds before it sleeps: what is
+// done under these locks takes no longer, and to sleep and be woken costs a
+// hundred times that.
 //
 // Why: distributions build Abseil with its mutexes' deadlock detection (Debian
 // does), which costs some 70 ns for each lock, more when threads compete for
@@ -26,17 +32,18 @@ class ABSL_LOCKABLE Mutex {
   Mutex() = default;
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
+  ~Mutex() { pthread_mutex_destroy(&mutex_); }
 
-  void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mutex_.lock(); }
-  void Unlock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
+  void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { pthread_mutex_lock(&mutex_); }
+  void Unlock() ABSL_UNLOCK_FUNCTION() { pthread_mutex_unlock(&mutex_); }
   bool TryLock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) {
-    return mutex_.try_lock();
+    return pthread_mutex_trylock(&mutex_) == 0;
   }
 
  private:
   friend class CondVar;
 
-  std::mutex mutex_;
+  pthread_mutex_t mutex_ = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
 };
 
 class ABSL_SCOPED_LOCKABLE MutexLock {
@@ -56,38 +63,37 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
 // Waits for a change of what a Mutex guards. May also return without one.
 class CondVar {
  public:
-  CondVar() = default;
+  CondVar() {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&changed_, &attributes);
+    pthread_condattr_destroy(&attributes);
+  }
   CondVar(const CondVar&) = delete;
   CondVar& operator=(const CondVar&) = delete;
+  ~CondVar() { pthread_cond_destroy(&changed_); }
 
   void Wait(Mutex* mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
-    changed_.wait(lock);
-    lock.release();  // the caller's
+    pthread_cond_wait(&changed_, &mutex->mutex_);
   }
 
   // False: the deadline has passed.
   bool WaitWithDeadline(Mutex* mutex, absl::Time deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    if (deadline == absl::InfiniteFuture()) {
-      Wait(mutex);
-      return true;
-    }
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) return false;
-    std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
     // Long waits in pieces: the clock's range is limited.
-    const auto piece =
-        absl::ToChronoNanoseconds(std::min(left, absl::Hours(1)));
-    changed_.wait_for(lock, piece);
-    lock.release();
+    const timespec end = absl::ToTimespec(absl::Nanoseconds(MonotonicNanos()) +
+                                          std::min(left, absl::Hours(1)));
+    pthread_cond_timedwait(&changed_, &mutex->mutex_, &end);
     return true;
   }
 
-  void Signal() { changed_.notify_all(); }
+  void Signal() { pthread_cond_broadcast(&changed_); }
 
  private:
-  std::condition_variable changed_;
+  pthread_cond_t changed_;
 };
 
 }  // namespace grpc_shm

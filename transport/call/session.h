@@ -41,9 +41,6 @@ class SessionHandler {
   // a handler, or to cancel it.
   virtual void OnAccepted(const std::shared_ptr<Call>& /*call*/) {}
 
-  // Client: whether the application cannot go on before something comes.
-  virtual bool IsAwaiting() const { return false; }
-
   // Client: the server takes no new calls on this session; those it has go on.
   virtual void OnGoAway(Session* session) = 0;
 
@@ -175,13 +172,15 @@ class Session final : public Expirable,
     // waiting awake. While another thread drives this one just waits.
     void Until(absl::FunctionRef<bool()> done);
 
-    // Reads what is there.
-    void Poll();
-
    private:
     const std::shared_ptr<Session> session_;
     bool driving_;
   };
+
+  // Reads a batch of what is there, if nobody drives: on behalf of a thread
+  // that has other things to do than to wait. It leaves the doorbell alone if
+  // there is nothing.
+  void Poll();
 
   // Has a reactor thread run `job`: the one that calls this from a handler, as
   // soon as it has nothing to read, or another one.
@@ -205,7 +204,6 @@ class Session final : public Expirable,
   // Driving.
   void Work(bool driving = false);
   void WorkLater();
-  bool IsWorthWaiting();
   bool RunJob(bool* driving);
   bool RunQuickly(Job* job);
   void WatchQuickJobs();
@@ -216,7 +214,7 @@ class Session final : public Expirable,
   bool AwaitRole(absl::FunctionRef<bool()> done);
   bool HandOver();
   bool Read();
-  bool Spin(bool gives_way);
+  bool Spin();
 
   // Counting lost wake-ups.
   struct Backstop : Expirable {
@@ -268,6 +266,7 @@ class Session final : public Expirable,
                          size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::byte* Reserve(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void RingIfDue(bool now);
   void Schedule(Call* call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void QueueFrame(Call* call, FrameType type, std::string payload)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -314,6 +313,8 @@ class Session final : public Expirable,
   // What was read last is not the end of a message. Relaxed: it steers who
   // waits.
   std::atomic<bool> mid_message_{false};
+  // Bytes written since something was read last. Relaxed, for the same reason.
+  std::atomic<uint64_t> sent_since_read_{0};
   // Somebody wants the lock that a thread holds while it waits awake.
   // Relaxed: a hint, the lock orders everything.
   std::atomic<bool> closing_{false};
@@ -338,12 +339,19 @@ class Session final : public Expirable,
   std::deque<std::shared_ptr<Call>> scheduled_ ABSL_GUARDED_BY(mu_);
   size_t unpublished_ ABSL_GUARDED_BY(mu_) =
       0;  // bytes committed since the last publication
+  // When the peer fell due to be woken, by whoever answers many calls in a row
+  // and wakes it once for all of them; MonotonicNanos. 0: it is not due.
+  int64_t ring_due_since_ ABSL_GUARDED_BY(mu_) = 0;
   std::string go_away_
       ABSL_GUARDED_BY(mu_);  // a kGoAway frame to write; empty: none
   bool refusing_ ABSL_GUARDED_BY(mu_) = false;  // GoAway was sent or received
   bool close_when_idle_ ABSL_GUARDED_BY(mu_) = false;
   bool backstop_armed_ ABSL_GUARDED_BY(mu_) = false;
   Backstop backstop_{this};
+
+  // The session whose quick job this thread runs: it looks itself, soon, after
+  // whether the peer is to be woken.
+  static thread_local const Session* deferring_;
 
   Mutex jobs_mu_;
   std::deque<std::shared_ptr<Job>> jobs_ ABSL_GUARDED_BY(jobs_mu_);

@@ -3,6 +3,7 @@
 
 // Who reads the ring, and who runs the application's code.
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -17,6 +18,12 @@ namespace {
 // after once to twice that time.
 constexpr int64_t kOverdueNanos = 2'000'000;
 
+// What has been sent since something came, the peer has to copy and to parse
+// before it can answer: who waits for that waits longer by the time that it
+// takes. A wait for more than this many bytes would rather be a sleep.
+constexpr uint64_t kBytesPerNano = 4;
+constexpr uint64_t kMostBytesToWaitFor = 16 << 20;
+
 // The session whose Work() this thread is in.
 thread_local const Session* working = nullptr;
 
@@ -26,27 +33,21 @@ thread_local const Session* working = nullptr;
 // role from another one.
 void Session::Work(bool driving) {
   working = this;
-  Flush();  // the doorbell also tells of space in the ring
+  RingIfDue(/*now=*/true);    // if the role was taken away in the middle
+  if (full_.load()) Flush();  // the doorbell also tells of space in the ring
   for (;;) {
     if (RunJob(&driving)) continue;
     if (!driving && !(driving = TryDrive())) break;
     if (Advance()) continue;
-    if (IsWorthWaiting() && Spin(/*gives_way=*/!is_server())) continue;
+    RingIfDue(/*now=*/true);
+    // In a client it would be one thread too many beside the application's,
+    // unless the rest of a message is on its way.
+    if ((is_server() || mid_message_.load(std::memory_order_relaxed)) && Spin())
+      continue;
     driving = false;
     if (HandOver()) break;
   }
   working = nullptr;
-}
-
-// Whether a reactor thread that has read everything should wait for more. In a
-// client it would be one thread too many beside the application's own, unless
-// those sleep until something comes.
-bool Session::IsWorthWaiting() {
-  if (is_server()) return true;
-  if (awaiting_role_.load() > 0) return false;
-  if (calls() > 1) return true;
-  const std::shared_ptr<SessionHandler> handler = handler_.lock();
-  return handler != nullptr && handler->IsAwaiting();
 }
 
 void Session::WorkLater() {
@@ -69,8 +70,10 @@ bool Session::RunJob(bool* driving) {
   }
   if (*driving && job->IsQuick()) {
     *driving = RunQuickly(job.get());
+    RingIfDue(/*now=*/!*driving);
     return true;
   }
+  RingIfDue(/*now=*/true);
   if (std::exchange(*driving, false)) StopDriving();
   if (more || unread_.load()) WorkLater();
   // What the job itself submits, by driving, is for other threads.
@@ -90,10 +93,12 @@ bool Session::RunQuickly(Job* job) {
   keeping_.store(number);
   if (!watched_.load()) WatchQuickJobs();
   working = nullptr;
+  deferring_ = this;
   {
     Reactor::BlockingScope scope;
     job->Run();
   }
+  deferring_ = nullptr;
   working = this;
   return keeping_.compare_exchange_strong(number, 0);
 }
@@ -136,14 +141,25 @@ void Session::Driver::Until(absl::FunctionRef<bool()> done) {
     if (!driving_) {
       driving_ = session_->AwaitRole(done);
       if (!driving_) return;
-    } else if (!session_->Advance() && !session_->Spin(/*gives_way=*/false)) {
+    } else if (!session_->Advance() && !session_->Spin()) {
       return;
     }
   }
 }
 
-void Session::Driver::Poll() {
-  if (driving_) session_->Advance();
+void Session::Poll() {
+  if (driven_.load(std::memory_order_relaxed)) return;
+  {
+    MutexLock lock(&read_mu_);
+    RecordHeader header;
+    const std::byte* payload;
+    if (link_ == nullptr || broken_ ||
+        link_->consumer().Peek(&header, &payload) == RingConsumer::Next::kEmpty)
+      return;
+  }
+  if (!TryDrive()) return;
+  Advance();
+  if (!HandOver()) WorkLater();
 }
 
 // Waits awake, if that is worth it, until `done` or until nobody drives; true
@@ -207,8 +223,8 @@ bool Session::Advance() {
 }
 
 // Waits awake, if that is worth it, until there is something to read or space
-// to write; or, if it gives way, until a thread of the application waits, too.
-bool Session::Spin(bool gives_way) {
+// to write.
+bool Session::Spin() {
   // In the middle of a message the rest is on its way.
   if (!mid_message_.load(std::memory_order_relaxed) &&
       !full_.load(std::memory_order_relaxed) && !spinner_.WorthIt())
@@ -219,15 +235,20 @@ bool Session::Spin(bool gives_way) {
   if (link_ == nullptr || broken_) return false;
   RingConsumer& ring = link_->consumer();
   const RingProducer& to_peer = link_->producer();
-  return spinner_.Wait([&] {
-    RecordHeader header;
-    const std::byte* payload;
-    return ring.Peek(&header, &payload) != RingConsumer::Next::kEmpty ||
-           closing_.load(std::memory_order_relaxed) ||
-           (gives_way && awaiting_role_.load(std::memory_order_relaxed) > 0) ||
-           (full_.load(std::memory_order_relaxed) &&
-            to_peer.HasMovedFrom(full_at_.load(std::memory_order_relaxed)));
-  });
+  const auto longer = absl::Nanoseconds(
+      std::min(sent_since_read_.load(std::memory_order_relaxed),
+               kMostBytesToWaitFor) /
+      kBytesPerNano);
+  return spinner_.Wait(
+      [&] {
+        RecordHeader header;
+        const std::byte* payload;
+        return ring.Peek(&header, &payload) != RingConsumer::Next::kEmpty ||
+               closing_.load(std::memory_order_relaxed) ||
+               (full_.load(std::memory_order_relaxed) &&
+                to_peer.HasMovedFrom(full_at_.load(std::memory_order_relaxed)));
+      },
+      longer);
 }
 
 }  // namespace grpc_shm

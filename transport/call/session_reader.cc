@@ -129,6 +129,7 @@ int Session::ReadBatch(Notifications* notifications) {
     return frames;
   }
   if (unreleased > 0) release();
+  if (frames > 0) sent_since_read_.store(0, std::memory_order_relaxed);
   return frames;
 }
 

@@ -9,10 +9,20 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "transport/base/monotonic_clock.h"
 #include "transport/call/session.h"
 #include "transport/call/session_internal.h"
 
 namespace grpc_shm {
+namespace {
+
+// How long a sleeping peer may be left asleep by a thread that is about to have
+// more for it. Raising it saves wake-ups, and delays answers that are ready.
+constexpr int64_t kLongestDeferralNanos = 20'000;
+
+}  // namespace
+
+thread_local const Session* Session::deferring_ = nullptr;
 
 void Session::Flush() {
   Notifications notifications;
@@ -123,6 +133,7 @@ Session::WriteResult Session::WriteMessage(Call* call,
   frame.begun = true;
   call->send_window_ -= bytes + kFrameCharge;
   unpublished_ += sizeof(header) + header.length;
+  sent_since_read_.fetch_add(header.length, std::memory_order_relaxed);
   if (unpublished_ >= kStrideBytes) Publish();
   if (end) {
     call->outgoing_.pop_front();
@@ -163,7 +174,21 @@ std::byte* Session::Reserve(size_t bytes) {
 void Session::Publish() {
   if (unpublished_ == 0) return;
   unpublished_ = 0;
-  if (link_->producer().Publish()) link_->RingDoorbell();
+  if (!link_->producer().Publish()) return;
+  if (deferring_ != this) {
+    link_->RingDoorbell();
+  } else if (ring_due_since_ == 0) {
+    ring_due_since_ = MonotonicNanos();
+  }
+}
+
+void Session::RingIfDue(bool now) {
+  MutexLock lock(&mu_);
+  if (ring_due_since_ == 0 || link_ == nullptr) return;
+  if (!now && MonotonicNanos() - ring_due_since_ < kLongestDeferralNanos)
+    return;
+  ring_due_since_ = 0;
+  if (!link_->producer().IsConsumed()) link_->RingDoorbell();
 }
 
 void Session::Schedule(Call* call) {

@@ -223,9 +223,8 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
     // An asynchronous application with several calls has more to do than to
     // wait for this one.
     if (!IsOnThisStack(methods) && channel_->short_calls() > 1) {
-      Session::Driver driver(session);
       call->Perform(methods, nullptr);
-      driver.Poll();
+      session->Poll();
       return;
     }
     ShortCall::Waiter waiter;

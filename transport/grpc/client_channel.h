@@ -65,21 +65,11 @@ class ClientChannel {
     short_calls_.fetch_add(change, std::memory_order_relaxed);
   }
 
-  // Sets of operations on the short path that are not complete before something
-  // comes.
-  void CountAwaiting(int change) {
-    awaiting_.fetch_add(change, std::memory_order_relaxed);
-  }
-
- protected:
-  int awaiting() const { return awaiting_.load(std::memory_order_relaxed); }
-
  private:
   Connectivity connectivity_;
 
-  // Relaxed: they steer who waits, and how.
+  // Relaxed: it steers who waits.
   std::atomic<int> short_calls_{0};
-  std::atomic<int> awaiting_{0};
 };
 
 }  // namespace grpc_shm

@@ -55,7 +55,6 @@ class DirectChannel final : public ClientChannel,
   void Release() override;
   grpc_connectivity_state GetState(bool try_to_connect) override;
 
-  bool IsAwaiting() const override { return awaiting() > 0; }
   std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>&,
                                       wire::CallStart) override {
     return nullptr;  // servers only

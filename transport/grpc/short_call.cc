@@ -70,8 +70,6 @@ void ShortCall::TakeOver(Methods* methods, Waiter* waiter, Effects* effects) {
   batch.initial_metadata = has(Point::PRE_RECV_INITIAL_METADATA);
   batch.message = has(Point::PRE_RECV_MESSAGE);
   batch.status = has(Point::PRE_RECV_STATUS);
-  batch.receives = batch.initial_metadata || batch.message || batch.status;
-  if (batch.receives) channel_->CountAwaiting(1);
   // gRPC shows this again with later operations of the same object.
   if (has(Point::PRE_SEND_INITIAL_METADATA) && !started_) {
     started_ = true;
@@ -234,7 +232,6 @@ void ShortCall::Advance(Effects* effects) {
     }
     if (!batch.done()) continue;
     batch.used = false;
-    if (batch.receives) channel_->CountAwaiting(-1);
     effects->complete[effects->count++] = batch.operations;
     if (batch.waiter != nullptr)
       batch.waiter->done_.store(true, std::memory_order_release);

@@ -100,7 +100,6 @@ class ShortCall final : public CallHandler,
     bool message = false;
     bool status = false;
     bool send = false;
-    bool receives = false;  // any of the first three, done or not
     TakenOperations operations;
     Waiter* waiter = nullptr;
 

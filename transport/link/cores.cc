@@ -18,7 +18,21 @@ int CountCores() {
   return CPU_COUNT(&cpus);
 }
 
+thread_local bool may_move = false;
+
 }  // namespace
+
+void Cores::GrowingPause::Begin(int64_t now) {
+  const int64_t until = until_.load(std::memory_order_relaxed);
+  if (now < until) return;  // another thread has done it
+  int64_t duration = min_;
+  const int64_t last = last_.load(std::memory_order_relaxed);
+  if (until != 0 && now - until < last) {  // it has been no better since
+    duration = std::min(2 * last, max_);
+  }
+  last_.store(duration, std::memory_order_relaxed);
+  until_.store(now + duration, std::memory_order_relaxed);
+}
 
 Cores& Cores::OfThisProcess() {
   static Cores* const cores = new Cores(CountCores());
@@ -38,21 +52,32 @@ bool Cores::Take() {
 void Cores::GiveBack() { taken_.fetch_sub(1, std::memory_order_relaxed); }
 
 bool Cores::crowded() const {
-  const int64_t until = crowded_until_.load(std::memory_order_relaxed);
-  return until != 0 && Now() < until;
+  return !crowded_.never_begun() && !crowded_.IsOver(Now());
 }
 
-void Cores::OnLongYield() {
+void Cores::OnLongYield() { crowded_.Begin(Now()); }
+
+void Cores::LetThisThreadMove() { may_move = true; }
+
+bool Cores::MoveAway() {
   const int64_t now = Now();
-  const int64_t until = crowded_until_.load(std::memory_order_relaxed);
-  if (now < until) return;  // another thread has said so
-  int64_t duration = absl::ToInt64Nanoseconds(kMinCrowded);
-  const int64_t last = crowded_for_.load(std::memory_order_relaxed);
-  if (until != 0 && now - until < last) {  // it has been no better since
-    duration = std::min(2 * last, absl::ToInt64Nanoseconds(kMaxCrowded));
-  }
-  crowded_for_.store(duration, std::memory_order_relaxed);
-  crowded_until_.store(now + duration, std::memory_order_relaxed);
+  if (!may_move || !stay_.IsOver(now)) return false;
+  stay_.Begin(now);
+  return Move();
+}
+
+bool Cores::Move() {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return false;
+  const int here = sched_getcpu();
+  if (here < 0 || here >= CPU_SETSIZE) return false;
+  cpu_set_t others = allowed;
+  CPU_CLR(here, &others);
+  if (CPU_COUNT(&others) == 0 ||
+      sched_setaffinity(0, sizeof(others), &others) != 0)
+    return false;
+  sched_setaffinity(0, sizeof(allowed), &allowed);
+  return true;
 }
 
 }  // namespace grpc_shm

@@ -23,6 +23,14 @@ namespace grpc_shm {
 // long each time that it is no better afterwards, up to a second. That bounds
 // the time lost to about a hundredth.
 //
+// Sharing: the kernel often wakes a thread on the core of the one that wakes
+// it, and leaves it there although another core has nothing to do (it moves
+// threads at its ticks, and not those that have just run). Two that work for
+// one another then take turns, and to wait awake only hinders. So one that
+// finds its core in use while it waits moves to another, if it is a thread of
+// our own. If it is no better there, or it comes back, the next move is a
+// millisecond away, then two, and so on up to a second.
+//
 // Threads: any. The virtual functions are there for tests.
 //
 // Memory ordering: all relaxed. The members steer how long somebody waits;
@@ -33,8 +41,13 @@ class Cores {
   // slices are not shorter than 700 us, short tasks are.
   static constexpr absl::Duration kLongYield = absl::Microseconds(500);
 
+  // A yield that takes longer went to somebody else than who waits awake, too.
+  static constexpr absl::Duration kSharedYield = absl::Microseconds(4);
+
   static constexpr absl::Duration kMinCrowded = absl::Milliseconds(10);
   static constexpr absl::Duration kMaxCrowded = absl::Seconds(1);
+  static constexpr absl::Duration kMinStay = absl::Milliseconds(1);
+  static constexpr absl::Duration kMaxStay = absl::Seconds(1);
 
   // Never destroyed. Its affinity is looked at once.
   static Cores& OfThisProcess();
@@ -52,6 +65,13 @@ class Cores {
   // Lets another thread run that waits for this core.
   virtual void Yield();
 
+  // The calling thread is our own and may be moved between cores.
+  static void LetThisThreadMove();
+
+  // To be called when a yield took longer than kSharedYield. Whether the
+  // calling thread is on another core now.
+  bool MoveAway();
+
   // Whether one more thread may wait awake: at most half of the cores do. To be
   // given back by the one who gets it.
   bool Take();
@@ -63,11 +83,39 @@ class Cores {
   // To be told of each yield that took longer than kLongYield.
   void OnLongYield();
 
+ protected:
+  // Moves the calling thread to another core that it may use; false if there is
+  // none.
+  virtual bool Move();
+
  private:
+  // A time during which something is not done, that grows to twice what it was
+  // each time that it has to begin anew soon after its end.
+  class GrowingPause {
+   public:
+    GrowingPause(absl::Duration min, absl::Duration max)
+        : min_(absl::ToInt64Nanoseconds(min)),
+          max_(absl::ToInt64Nanoseconds(max)) {}
+
+    bool never_begun() const {
+      return until_.load(std::memory_order_relaxed) == 0;
+    }
+    bool IsOver(int64_t now) const {
+      return now >= until_.load(std::memory_order_relaxed);
+    }
+    void Begin(int64_t now);
+
+   private:
+    const int64_t min_;
+    const int64_t max_;
+    std::atomic<int64_t> until_{0};
+    std::atomic<int64_t> last_{0};  // how long it was
+  };
+
   const int count_;
   std::atomic<int> taken_{0};
-  std::atomic<int64_t> crowded_until_{0};  // 0: it never was
-  std::atomic<int64_t> crowded_for_{0};    // how long it was the last time
+  GrowingPause crowded_{kMinCrowded, kMaxCrowded};
+  GrowingPause stay_{kMinStay, kMaxStay};
 };
 
 }  // namespace grpc_shm

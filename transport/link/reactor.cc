@@ -13,6 +13,7 @@
 #include <cerrno>
 
 #include "transport/base/monotonic_clock.h"
+#include "transport/link/cores.h"
 
 namespace grpc_shm {
 namespace {
@@ -204,6 +205,7 @@ void Reactor::ArmTimer() {
 void* Reactor::ThreadMain(void* reactor) {
   pthread_setname_np(pthread_self(), "grpc-shm-react");
   this_thread = ThisThread::kCounted;
+  Cores::LetThisThreadMove();
   static_cast<Reactor*>(reactor)->Run();
   return nullptr;
 }

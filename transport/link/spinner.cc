@@ -9,6 +9,10 @@ namespace grpc_shm {
 namespace {
 
 constexpr uint32_t kMaxSkip = 64;
+// Waits in vain that successful ones pay for: each for so many, all together
+// for at most so many.
+constexpr uint32_t kCreditOfSuccess = 2;
+constexpr uint32_t kMaxCredit = 8;
 constexpr int kChecksPerYield = 16;
 constexpr int kMaxTogether = 8;
 
@@ -30,25 +34,29 @@ bool Spinner::WorthIt() {
   return false;
 }
 
-bool Spinner::Wait(absl::FunctionRef<bool()> happened, absl::Duration bound) {
+bool Spinner::Wait(absl::FunctionRef<bool()> happened, absl::Duration longer) {
   if (happened()) return true;
   if (policy_ == SpinPolicy::kNever || cores_->count() < 2) return false;
-  if (policy_ == SpinPolicy::kBusy)
-    return WaitAwake(happened, std::min(bound, kBusyBound));
+  if (policy_ == SpinPolicy::kBusy) return WaitAwake(happened, kBusyBound);
 
   const int together = waiting_.fetch_add(1, std::memory_order_relaxed) + 1;
   bool found = false;
   const bool allowed = HaveCore();
   if (allowed) {
-    found = WaitAwake(
-        happened, std::min(bound, kBound * std::min(together, kMaxTogether)));
+    found =
+        WaitAwake(happened, kBound * std::min(together, kMaxTogether) + longer);
   }
   if (waiting_.fetch_sub(1, std::memory_order_relaxed) == 1 &&
       has_core_.exchange(false, std::memory_order_relaxed))
     cores_->GiveBack();
   if (!allowed) return false;
+  const uint32_t credit = credit_.load(std::memory_order_relaxed);
   if (found) {
     next_skip_.store(1, std::memory_order_relaxed);
+    credit_.store(std::min(credit + kCreditOfSuccess, kMaxCredit),
+                  std::memory_order_relaxed);
+  } else if (credit > 0) {
+    credit_.store(credit - 1, std::memory_order_relaxed);
   } else {
     const uint32_t skip = next_skip_.load(std::memory_order_relaxed);
     to_skip_.store(skip, std::memory_order_relaxed);
@@ -67,18 +75,30 @@ bool Spinner::HaveCore() {
 
 bool Spinner::WaitAwake(absl::FunctionRef<bool()> happened,
                         absl::Duration bound) {
+  const int64_t shared_yield = absl::ToInt64Nanoseconds(Cores::kSharedYield);
   const int64_t long_yield = absl::ToInt64Nanoseconds(Cores::kLongYield);
+  const int64_t wait = absl::ToInt64Nanoseconds(bound);
   int64_t now = cores_->Now();
-  const int64_t end = now + absl::ToInt64Nanoseconds(bound);
-  while (now < end) {
-    cores_->Yield();
-    bool found = false;
-    for (int i = 0; i < kChecksPerYield && !(found = happened()); ++i) Pause();
+  int64_t end = now + wait;
+  bool crowded = false;
+  while (now < end && !crowded) {
     const int64_t before = now;
+    cores_->Yield();
     now = cores_->Now();
-    const bool crowded = now - before > long_yield;
-    if (crowded) cores_->OnLongYield();
-    if (found || crowded) return found;
+    const int64_t yield = now - before;
+    if (yield > shared_yield) {
+      if (cores_->MoveAway()) {
+        now = cores_->Now();
+        end = now + wait;
+      } else if (yield > long_yield) {
+        cores_->OnLongYield();
+        crowded = true;
+      }
+    }
+    for (int i = 0; i < kChecksPerYield; ++i) {
+      if (happened()) return true;
+      Pause();
+    }
   }
   return false;
 }

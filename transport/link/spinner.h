@@ -28,10 +28,12 @@ enum class SpinPolicy {
 // Waits awake, for a bounded time, for something that is about to happen: to be
 // woken costs more than a short wait does.
 //
-// The adaptive policy learns whether waiting is worth it: after a wait in vain
-// it lets the next one go by, then two, four, and so on up to 64, until one
-// succeeds. So a peer that takes a millisecond to answer soon costs nearly no
-// spinning at all, and an idle one costs none.
+// The adaptive policy learns whether waiting is worth it. Each wait that
+// succeeds earns credit for some in vain: a peer that is held up now and then,
+// by whatever else the machine does, is waited for as before. Without credit a
+// wait in vain lets the next one go by, then two, four, and so on up to 64,
+// until one succeeds. So a peer that takes a millisecond to answer soon costs
+// nearly no spinning at all, and an idle one costs none.
 //
 // Several threads that wait for the same peer share one core, and wait the
 // longer the more they are (up to eight times the bound): it takes so long
@@ -63,11 +65,10 @@ class Spinner {
   // Whether the next wait is worth it. Counts it as gone by if not.
   bool WorthIt();
 
-  // Until `happened`, for the policy's bound or for `bound` if that is less;
-  // returns whether it happened. `happened` is called every few nanoseconds,
-  // and once in any case.
+  // Until `happened`, for the policy's bound and `longer`; returns whether it
+  // happened. `happened` is called every few nanoseconds, and once in any case.
   bool Wait(absl::FunctionRef<bool()> happened,
-            absl::Duration bound = absl::InfiniteDuration());
+            absl::Duration longer = absl::ZeroDuration());
 
  private:
   bool HaveCore();
@@ -75,6 +76,7 @@ class Spinner {
 
   const SpinPolicy policy_;
   Cores* const cores_;
+  std::atomic<uint32_t> credit_{0};
   std::atomic<uint32_t> to_skip_{0};
   std::atomic<uint32_t> next_skip_{1};
   std::atomic<int> waiting_{0};  // threads in an adaptive Wait()

@@ -70,6 +70,12 @@ class BasicProducerCursor {
     return control_->head.load(std::memory_order_relaxed) != known_head;
   }
 
+  // Whether the consumer has released all that is published. Relaxed: it tells
+  // that the consumer is, or was, awake, and gives nothing.
+  bool IsConsumed() const {
+    return control_->head.load(std::memory_order_relaxed) == published_;
+  }
+
   // `bytes` bytes from offset() on are a complete record, not yet visible to
   // the consumer. HasSpace must have granted them, and `bytes` must be a
   // multiple of kRecordAlignment.

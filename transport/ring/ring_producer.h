@@ -79,6 +79,10 @@ class RingProducer {
     return cursor_.ArmForSpace(RecordBytes(payload_bytes));
   }
 
+  // Whether the consumer has read all that is published: then it was awake
+  // since.
+  bool IsConsumed() const { return cursor_.IsConsumed(); }
+
   // For a thread that waits awake for room, after a reservation has failed:
   // whether the consumer has freed any since it had freed up to `known_head`.
   // Any thread may ask.

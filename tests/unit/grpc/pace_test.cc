@@ -27,18 +27,39 @@ TEST(Pace, EachSlowOneHasToBeFollowedByMoreQuickOnes) {
   pace.Took(Pace::kQuickNanos);
   EXPECT_TRUE(pace.IsQuick());
   for (const int expected : {2, 4, 8, 16, 32, 64, 64}) {
-    pace.Took(Pace::kQuickNanos + 1);
+    pace.Took(Pace::kHeldUpNanos + 1);
     EXPECT_FALSE(pace.IsQuick());
     EXPECT_EQ(ToProve(&pace), expected);
   }
 }
 
+TEST(Pace, WhoIsHeldUpNowAndThenStaysQuick) {
+  Pace pace;
+  ToProve(&pace);
+  for (int round = 0; round < 100; ++round) {
+    for (int i = 0; i < 4; ++i) pace.Took(0);
+    pace.Took(Pace::kHeldUpNanos);
+    EXPECT_TRUE(pace.IsQuick());
+  }
+}
+
+TEST(Pace, WhoIsHeldUpMoreOftenIsSlow) {
+  Pace pace;
+  ToProve(&pace);
+  int held_up = 0;
+  for (; pace.IsQuick(); ++held_up) {
+    for (int i = 0; i < 3; ++i) pace.Took(0);
+    pace.Took(Pace::kQuickNanos + 1);
+  }
+  EXPECT_LE(held_up, 16);
+}
+
 TEST(Pace, ThePastIsForgottenAfterManyQuickOnes) {
   Pace pace;
-  for (int i = 0; i < 5; ++i) pace.Took(Pace::kQuickNanos + 1);
+  for (int i = 0; i < 5; ++i) pace.Took(Pace::kHeldUpNanos + 1);
   ToProve(&pace);
   for (int i = 0; i < 64; ++i) pace.Took(0);
-  pace.Took(Pace::kQuickNanos + 1);
+  pace.Took(Pace::kHeldUpNanos + 1);
   EXPECT_EQ(ToProve(&pace), 2);
 }
 
