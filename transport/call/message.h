@@ -5,11 +5,11 @@
 #define GRPC_SHM_TRANSPORT_CALL_MESSAGE_H_
 
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
+#include "transport/call/message_block.h"
 
 namespace grpc_shm {
 
@@ -23,8 +23,7 @@ class ReceivedMessage {
   // memory.
   static ReceivedMessage Allocate(size_t bytes) {
     ReceivedMessage message;
-    message.data_.reset(
-        static_cast<std::byte*>(std::malloc(bytes > 0 ? bytes : 1)));
+    message.data_.reset(MessageBlock::Allocate(bytes));
     message.size_ = bytes;
     return message;
   }
@@ -32,12 +31,12 @@ class ReceivedMessage {
   std::byte* data() { return data_.get(); }
   size_t size() const { return size_; }
 
-  // Hands the block over to the caller, who frees it with std::free.
+  // Hands the block over to the caller, who frees it with MessageBlock::Free.
   std::byte* Release() { return data_.release(); }
 
  private:
   struct Free {
-    void operator()(std::byte* block) const { std::free(block); }
+    void operator()(std::byte* block) const { MessageBlock::Free(block); }
   };
 
   std::unique_ptr<std::byte, Free> data_;

@@ -8,10 +8,10 @@
 #include <grpc/slice.h>
 #include <grpc/support/time.h>
 
-#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "transport/call/message_block.h"
 
 namespace grpc_shm {
 namespace {
@@ -72,7 +72,7 @@ grpc_byte_buffer* ToByteBuffer(ReceivedMessage message) {
         reinterpret_cast<const char*>(message.data()), bytes);
   } else {
     std::byte* const block = message.Release();
-    slice = grpc_slice_new(block, bytes, std::free);
+    slice = grpc_slice_new(block, bytes, &MessageBlock::Free);
   }
   grpc_byte_buffer* const buffer = grpc_raw_byte_buffer_create(&slice, 1);
   grpc_slice_unref(slice);

@@ -5,8 +5,11 @@
 
 #include <grpc/byte_buffer.h>
 #include <grpc/support/log.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
 
 #include <cstddef>
+#include <functional>
+#include <typeinfo>
 
 namespace grpc_shm {
 namespace {
@@ -68,6 +71,35 @@ struct BatchReceiveFailed {
 template struct Expose<BatchReceiveFailed,
                        &grpc::internal::InterceptorBatchMethodsImpl::
                            hijacked_recv_message_failed_>;
+
+using Serializer = std::function<grpc::Status(const void*)>;
+
+struct BatchSerializer {
+  using Type = Serializer grpc::internal::InterceptorBatchMethodsImpl::*;
+  friend Type Member(BatchSerializer);
+};
+template struct Expose<
+    BatchSerializer, &grpc::internal::InterceptorBatchMethodsImpl::serializer_>;
+
+struct SendSerializer {
+  using Type = Serializer grpc::internal::CallOpSendMessage::*;
+  friend Type Member(SendSerializer);
+};
+template struct Expose<SendSerializer,
+                       &grpc::internal::CallOpSendMessage::serializer_>;
+
+// What an operation serializes a protobuf message with.
+const std::type_info& ProtobufSerializer() {
+  static const std::type_info& type = [&]() -> const std::type_info& {
+    class Operation : public grpc::internal::CallOpSendMessage {};
+    Operation operation;
+    const google::protobuf::MessageLite* const none = nullptr;
+    const grpc::Status stored = operation.SendMessagePtr(none);
+    GPR_ASSERT(stored.ok());
+    return (operation.*Member(SendSerializer())).target_type();
+  }();
+  return type;
+}
 
 // The two members of an operation that receives a message which matter here,
 // for the class that stands for all others.
@@ -169,6 +201,16 @@ void TakenOperations::GiveMessage(grpc_byte_buffer* message) const {
 
 void TakenOperations::Complete() const {
   operations_->ContinueFillOpsAfterInterception();
+}
+
+const google::protobuf::MessageLite* SentProtobuf(
+    grpc::experimental::InterceptorBatchMethods* methods) {
+  const Serializer& serializer =
+      static_cast<grpc::internal::InterceptorBatchMethodsImpl*>(methods)
+          ->*Member(BatchSerializer());
+  if (serializer.target_type() != ProtobufSerializer()) return nullptr;
+  return static_cast<const google::protobuf::MessageLite*>(
+      methods->GetSendMessage());
 }
 
 bool AreComplete(grpc::experimental::InterceptorBatchMethods* methods) {

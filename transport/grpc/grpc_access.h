@@ -30,6 +30,8 @@
 #include <utility>
 #include <vector>
 
+#include "google/protobuf/message_lite.h"
+
 namespace grpc_shm {
 
 // Names the specialization below.
@@ -162,6 +164,13 @@ class TakenOperations {
   grpc::experimental::InterceptorBatchMethods* methods_ = nullptr;
   grpc::internal::CallOpSetInterface* operations_ = nullptr;
 };
+
+// The message to be sent, if it is one of protobuf's that nobody has serialized
+// yet; null otherwise, or if that is not known. An operation knows its message
+// as an untyped pointer, and as what serializes it, whose type tells the
+// message's: generated stubs and handlers give unary messages as MessageLite.
+const google::protobuf::MessageLite* SentProtobuf(
+    grpc::experimental::InterceptorBatchMethods* methods);
 
 // Whether an interceptor is shown operations that are complete.
 bool AreComplete(grpc::experimental::InterceptorBatchMethods* methods);

@@ -16,6 +16,7 @@
 #include "transport/grpc/convert.h"
 #include "transport/grpc/grpc_access.h"
 #include "transport/grpc/peer_registry.h"
+#include "transport/grpc/sent_message.h"
 
 namespace grpc_shm {
 namespace {
@@ -255,10 +256,9 @@ void InlineCall::Perform(const TakenOperations& operations) {
   }
   size_t message_bytes = 0;
   if (message) {
-    grpc_byte_buffer* const buffer =
-        ByteBufferAccess::Release(methods->GetSerializedSendMessage());
-    message_bytes = grpc_byte_buffer_length(buffer);
-    if (!Send(buffer)) operations.FailSend();
+    OutgoingMessage sent = TakeSent(methods);
+    message_bytes = sent.size();
+    if (!Send(std::move(sent))) operations.FailSend();
   }
   if (status) SendStatus(methods);
   if (message || status || !has(Point::PRE_RECV_MESSAGE)) call_->Flush();
@@ -279,9 +279,8 @@ void InlineCall::Perform(const TakenOperations& operations) {
   }
 }
 
-// Takes the buffer. False if the call is over.
-bool InlineCall::Send(grpc_byte_buffer* buffer) {
-  OutgoingMessage message = ToOutgoing(buffer);
+// False if the call is over.
+bool InlineCall::Send(OutgoingMessage message) {
   if (over_.load()) return false;
   const int64_t limit = host_->max_send_message_bytes();
   if (limit >= 0 && message.size() > static_cast<uint64_t>(limit)) {

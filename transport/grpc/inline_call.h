@@ -80,7 +80,7 @@ class InlineCall final : public CallHandler,
   grpc_metadata_array MakeMetadata();
 
   void Perform(const TakenOperations& operations);
-  bool Send(grpc_byte_buffer* buffer);
+  bool Send(OutgoingMessage message);
   grpc_byte_buffer* Receive();
   void SendStatus(grpc::experimental::InterceptorBatchMethods* methods);
   void End(const absl::Status& status);

@@ -11,6 +11,7 @@
 #include "transport/base/monotonic_clock.h"
 #include "transport/grpc/client_channel.h"
 #include "transport/grpc/convert.h"
+#include "transport/grpc/sent_message.h"
 #include "transport/link/reactor.h"
 
 namespace grpc_shm {
@@ -79,8 +80,7 @@ void ShortCall::TakeOver(Methods* methods, Waiter* waiter, Effects* effects) {
     effects->start = !trailers_.has_value();
   }
   if (has(Point::PRE_SEND_MESSAGE)) {
-    OutgoingMessage message = ToOutgoing(
-        ByteBufferAccess::Release(methods->GetSerializedSendMessage()));
+    OutgoingMessage message = TakeSent(methods);
     // Who waits for the answer need not wait for this as well.
     batch.send = !batch.status;
     Send(std::move(message), effects);

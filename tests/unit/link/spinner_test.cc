@@ -3,9 +3,12 @@
 
 #include "transport/link/spinner.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <thread>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -30,6 +33,7 @@ class FakeCores : public Cores {
   }
 
   int yields() const { return yields_; }
+  int moves() const { return moves_; }
   absl::Duration now() const { return now_; }
   void Pass(absl::Duration time) { now_ += time; }
   void set_yield(absl::Duration yield) { yield_ = yield; }
@@ -38,10 +42,16 @@ class FakeCores : public Cores {
   }
 
  private:
+  bool Move() override {
+    ++moves_;
+    return true;
+  }
+
   absl::Duration now_ = absl::Hours(1);
   absl::Duration yield_ = absl::Microseconds(1);
   std::function<void()> on_yield_;
   int yields_ = 0;
+  int moves_ = 0;
 };
 
 // How many waits `spinner` lets go by before it finds one worth it.
@@ -52,9 +62,9 @@ int Skipped(Spinner* spinner) {
 }
 
 absl::Duration TimeOfWait(Spinner* spinner, FakeCores* cores,
-                          absl::Duration bound = absl::InfiniteDuration()) {
+                          absl::Duration longer = absl::ZeroDuration()) {
   const absl::Duration begin = cores->now();
-  EXPECT_FALSE(spinner->Wait(kNotYet, bound));
+  EXPECT_FALSE(spinner->Wait(kNotYet, longer));
   return cores->now() - begin;
 }
 
@@ -83,6 +93,24 @@ TEST(Spinner, AdaptiveForgetsWaitsInVainWhenOneSucceeds) {
   for (int i = 0; i < 5; ++i) spinner.Wait(kNotYet);
   int checks = 0;
   EXPECT_TRUE(spinner.Wait([&] { return ++checks > 10; }));
+  // It pays for two in vain.
+  for (const int expected : {0, 0, 1, 2}) {
+    spinner.Wait(kNotYet);
+    EXPECT_EQ(Skipped(&spinner), expected);
+  }
+}
+
+TEST(Spinner, ManySuccessesPayForEightWaitsInVain) {
+  FakeCores cores(2);
+  Spinner spinner(SpinPolicy::kAdaptive, &cores);
+  for (int i = 0; i < 100; ++i) {
+    int checks = 0;
+    EXPECT_TRUE(spinner.Wait([&] { return ++checks > 10; }));
+  }
+  for (int i = 0; i < 8; ++i) {
+    spinner.Wait(kNotYet);
+    EXPECT_EQ(Skipped(&spinner), 0);
+  }
   spinner.Wait(kNotYet);
   EXPECT_EQ(Skipped(&spinner), 1);
 }
@@ -96,16 +124,14 @@ TEST(Spinner, BusyIsAlwaysWorthIt) {
   }
 }
 
-TEST(Spinner, ACallerMayWaitLessButNotMore) {
+TEST(Spinner, ACallerMayWaitLongerThanThatIfItIsAdaptive) {
   FakeCores cores(2);
   Spinner adaptive(SpinPolicy::kAdaptive, &cores);
   Spinner busy(SpinPolicy::kBusy, &cores);
   EXPECT_EQ(TimeOfWait(&adaptive, &cores, absl::Microseconds(20)),
-            absl::Microseconds(20));
-  EXPECT_EQ(TimeOfWait(&adaptive, &cores, absl::Seconds(1)), Spinner::kBound);
-  EXPECT_EQ(TimeOfWait(&busy, &cores, absl::Microseconds(70)),
-            absl::Microseconds(70));
-  EXPECT_EQ(TimeOfWait(&busy, &cores, -absl::Seconds(1)), absl::ZeroDuration());
+            Spinner::kBound + absl::Microseconds(20));
+  EXPECT_EQ(TimeOfWait(&busy, &cores, absl::Microseconds(20)),
+            Spinner::kBusyBound);
 }
 
 TEST(Spinner, NobodyWaitsAwakeWithOneCore) {
@@ -190,6 +216,72 @@ TEST(Spinner, WhatHappenedDuringAYieldThatTookLongIsFoundAllTheSame) {
   cores.set_yield(absl::Milliseconds(3));
   EXPECT_TRUE(spinner.Wait([&] { return cores.yields() > 0; }));
   EXPECT_TRUE(cores.crowded());
+}
+
+// May be moved; other tests' threads may not.
+void OnThreadOfOurs(const std::function<void()>& test) {
+  std::thread([&] {
+    Cores::LetThisThreadMove();
+    test();
+  }).join();
+}
+
+TEST(Spinner, AThreadOfOursLeavesACoreThatIsInUse) {
+  FakeCores cores(2);
+  Spinner spinner(SpinPolicy::kAdaptive, &cores);
+  cores.set_yield(Cores::kSharedYield + absl::Nanoseconds(1));
+  spinner.Wait(kNotYet);
+  EXPECT_EQ(cores.moves(), 0);  // a thread of somebody else's
+  OnThreadOfOurs([&] {
+    spinner.Wait(kNotYet);
+    EXPECT_EQ(cores.moves(), 1);
+    spinner.Wait(kNotYet);
+    EXPECT_EQ(cores.moves(), 1);
+    cores.Pass(Cores::kMinStay);
+    spinner.Wait(kNotYet);
+    EXPECT_EQ(cores.moves(), 2);
+    cores.Pass(Cores::kMinStay);  // half of how long it stays now
+    spinner.Wait(kNotYet);
+    EXPECT_EQ(cores.moves(), 2);
+  });
+}
+
+TEST(Spinner, WhoHasMovedWaitsAnew) {
+  FakeCores cores(2);
+  Spinner spinner(SpinPolicy::kAdaptive, &cores);
+  OnThreadOfOurs([&] {
+    cores.set_yield(absl::Milliseconds(3));
+    cores.set_on_yield([&] { cores.set_yield(absl::Microseconds(1)); });
+    EXPECT_EQ(TimeOfWait(&spinner, &cores),
+              absl::Milliseconds(3) + Spinner::kBound);
+    EXPECT_FALSE(cores.crowded());
+  });
+}
+
+TEST(Cores, MoveLeavesTheThreadsAffinityAsItIs) {
+  if (Cores::OfThisProcess().count() < 2) GTEST_SKIP() << "needs two cores";
+  OnThreadOfOurs([] {
+    cpu_set_t before;
+    ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+    EXPECT_TRUE(Cores(2).MoveAway());
+    cpu_set_t after;
+    ASSERT_EQ(sched_getaffinity(0, sizeof(after), &after), 0);
+    EXPECT_TRUE(CPU_EQUAL(&before, &after));
+  });
+}
+
+TEST(Cores, AThreadThatMayUseOneCoreAloneDoesNotMove) {
+  OnThreadOfOurs([] {
+    cpu_set_t allowed;
+    ASSERT_EQ(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+    int cpu = 0;
+    while (!CPU_ISSET(cpu, &allowed)) ++cpu;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+    EXPECT_FALSE(Cores(2).MoveAway());
+  });
 }
 
 TEST(Cores, StayCrowdedTwiceAsLongWhenItIsNoBetterAfterwards) {
