@@ -177,7 +177,7 @@ class Session final : public Expirable,
     bool driving_;
   };
 
-  // Reads a batch of what is there, if nobody drives: on behalf of a thread
+  // Reads what is there, if nobody drives: on behalf of a thread
   // that has other things to do than to wait. It leaves the doorbell alone if
   // there is nothing.
   void Poll();
@@ -214,7 +214,7 @@ class Session final : public Expirable,
   bool AwaitRole(absl::FunctionRef<bool()> done);
   bool HandOver();
   bool Read();
-  bool Spin();
+  bool Spin(bool gives_way);
 
   // Counting lost wake-ups.
   struct Backstop : Expirable {
@@ -315,6 +315,10 @@ class Session final : public Expirable,
   std::atomic<bool> mid_message_{false};
   // Bytes written since something was read last. Relaxed, for the same reason.
   std::atomic<uint64_t> sent_since_read_{0};
+  // When the peer is to be woken, by whoever answers many calls in a row and
+  // wakes it once for all of them; MonotonicNanos. 0: not at all. Relaxed:
+  // changed under mu_; the driver looks.
+  std::atomic<int64_t> ring_at_{0};
   // Somebody wants the lock that a thread holds while it waits awake.
   // Relaxed: a hint, the lock orders everything.
   std::atomic<bool> closing_{false};
@@ -339,9 +343,6 @@ class Session final : public Expirable,
   std::deque<std::shared_ptr<Call>> scheduled_ ABSL_GUARDED_BY(mu_);
   size_t unpublished_ ABSL_GUARDED_BY(mu_) =
       0;  // bytes committed since the last publication
-  // When the peer fell due to be woken, by whoever answers many calls in a row
-  // and wakes it once for all of them; MonotonicNanos. 0: it is not due.
-  int64_t ring_due_since_ ABSL_GUARDED_BY(mu_) = 0;
   std::string go_away_
       ABSL_GUARDED_BY(mu_);  // a kGoAway frame to write; empty: none
   bool refusing_ ABSL_GUARDED_BY(mu_) = false;  // GoAway was sent or received

@@ -24,6 +24,13 @@ constexpr int64_t kOverdueNanos = 2'000'000;
 constexpr uint64_t kBytesPerNano = 4;
 constexpr uint64_t kMostBytesToWaitFor = 16 << 20;
 
+// Threads that wait awake for the role. With one the role is never without
+// anybody; more would only get in the way of those that have work.
+constexpr int kMostAwaitingRole = 1;
+
+// What a thread reads that has other things to do: enough to keep up.
+constexpr int kMostBatchesPolled = 16;
+
 // The session whose Work() this thread is in.
 thread_local const Session* working = nullptr;
 
@@ -39,11 +46,13 @@ void Session::Work(bool driving) {
     if (RunJob(&driving)) continue;
     if (!driving && !(driving = TryDrive())) break;
     if (Advance()) continue;
-    RingIfDue(/*now=*/true);
+    RingIfDue(/*now=*/false);
     // In a client it would be one thread too many beside the application's,
     // unless the rest of a message is on its way.
-    if ((is_server() || mid_message_.load(std::memory_order_relaxed)) && Spin())
+    if ((is_server() || mid_message_.load(std::memory_order_relaxed)) &&
+        awaiting_role_.load() == 0 && Spin(/*gives_way=*/true))
       continue;
+    RingIfDue(/*now=*/true);
     driving = false;
     if (HandOver()) break;
   }
@@ -141,7 +150,7 @@ void Session::Driver::Until(absl::FunctionRef<bool()> done) {
     if (!driving_) {
       driving_ = session_->AwaitRole(done);
       if (!driving_) return;
-    } else if (!session_->Advance() && !session_->Spin()) {
+    } else if (!session_->Advance() && !session_->Spin(/*gives_way=*/false)) {
       return;
     }
   }
@@ -158,14 +167,17 @@ void Session::Poll() {
       return;
   }
   if (!TryDrive()) return;
-  Advance();
+  for (int batch = 0; batch < kMostBatchesPolled && Advance(); ++batch) {
+  }
   if (!HandOver()) WorkLater();
 }
 
 // Waits awake, if that is worth it, until `done` or until nobody drives; true
 // if this thread does now.
 bool Session::AwaitRole(absl::FunctionRef<bool()> done) {
-  if (!spinner_.WorthIt()) return false;
+  if (awaiting_role_.load(std::memory_order_relaxed) >= kMostAwaitingRole ||
+      !spinner_.WorthIt())
+    return false;
   bool driving = false;
   awaiting_role_.fetch_add(1);
   spinner_.Wait([&] { return done() || (driving = TryDrive()); });
@@ -223,8 +235,9 @@ bool Session::Advance() {
 }
 
 // Waits awake, if that is worth it, until there is something to read or space
-// to write.
-bool Session::Spin() {
+// to write; or, if it gives way, until a thread that waits for a call of its
+// own waits for the role.
+bool Session::Spin(bool gives_way) {
   // In the middle of a message the rest is on its way.
   if (!mid_message_.load(std::memory_order_relaxed) &&
       !full_.load(std::memory_order_relaxed) && !spinner_.WorthIt())
@@ -235,6 +248,7 @@ bool Session::Spin() {
   if (link_ == nullptr || broken_) return false;
   RingConsumer& ring = link_->consumer();
   const RingProducer& to_peer = link_->producer();
+  const int64_t ring_at = ring_at_.load(std::memory_order_relaxed);
   const auto longer = absl::Nanoseconds(
       std::min(sent_since_read_.load(std::memory_order_relaxed),
                kMostBytesToWaitFor) /
@@ -245,8 +259,12 @@ bool Session::Spin() {
         const std::byte* payload;
         return ring.Peek(&header, &payload) != RingConsumer::Next::kEmpty ||
                closing_.load(std::memory_order_relaxed) ||
+               (gives_way &&
+                awaiting_role_.load(std::memory_order_relaxed) > 0) ||
                (full_.load(std::memory_order_relaxed) &&
-                to_peer.HasMovedFrom(full_at_.load(std::memory_order_relaxed)));
+                to_peer.HasMovedFrom(
+                    full_at_.load(std::memory_order_relaxed))) ||
+               (ring_at != 0 && MonotonicNanos() >= ring_at);
       },
       longer);
 }

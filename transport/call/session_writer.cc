@@ -177,18 +177,22 @@ void Session::Publish() {
   if (!link_->producer().Publish()) return;
   if (deferring_ != this) {
     link_->RingDoorbell();
-  } else if (ring_due_since_ == 0) {
-    ring_due_since_ = MonotonicNanos();
+  } else if (ring_at_.load(std::memory_order_relaxed) == 0) {
+    ring_at_.store(MonotonicNanos() + kLongestDeferralNanos,
+                   std::memory_order_relaxed);
   }
 }
 
+// Rings if the time has come, or if that was the last open call: then the peer
+// waits for nothing else, and won't find the answer by itself.
 void Session::RingIfDue(bool now) {
+  const int64_t ring_at = ring_at_.load(std::memory_order_relaxed);
+  if (ring_at == 0) return;
   MutexLock lock(&mu_);
-  if (ring_due_since_ == 0 || link_ == nullptr) return;
-  if (!now && MonotonicNanos() - ring_due_since_ < kLongestDeferralNanos)
-    return;
-  ring_due_since_ = 0;
-  if (!link_->producer().IsConsumed()) link_->RingDoorbell();
+  if (!now && !calls_.empty() && MonotonicNanos() < ring_at) return;
+  ring_at_.store(0, std::memory_order_relaxed);
+  if (link_ != nullptr && !link_->producer().IsConsumed())
+    link_->RingDoorbell();
 }
 
 void Session::Schedule(Call* call) {

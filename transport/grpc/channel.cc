@@ -17,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "transport/base/one_time_event.h"
 #include "transport/grpc/client_call.h"
 #include "transport/grpc/client_channel.h"
 #include "transport/grpc/convert.h"
@@ -220,28 +221,41 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
       call->Perform(methods, nullptr);
       return;
     }
-    // An asynchronous application with several calls has more to do than to
-    // wait for this one.
-    if (!IsOnThisStack(methods) && channel_->short_calls() > 1) {
+    if (IsOnThisStack(methods)) {
+      PerformAndWait(methods, call.get(), session);
+    } else if (channel_->short_calls() > 1) {
+      // An asynchronous application with several calls has more to do than to
+      // wait for this one.
       call->Perform(methods, nullptr);
       session->Poll();
-      return;
-    }
-    ShortCall::Waiter waiter;
-    const auto done = [&waiter] { return waiter.done(); };
-    if (Sends(methods)) {
-      Session::Driver driver(session);
-      call->Perform(methods, &waiter);
-      driver.Until(done);
     } else {
-      call->Perform(methods, &waiter);  // it may have come already
-      if (!done()) Session::Driver(session).Until(done);
+      Session::Driver driver(session);
+      call->Perform(methods, nullptr);
+      driver.Until([&call] { return call->IsIdle(); });
     }
-    if (!waiter.done()) call->Forget(&waiter);
   }
 
  private:
   using Hook = grpc::experimental::InterceptionHookPoints;
+
+  // The caller can do nothing before the operations are complete. It sleeps
+  // here, if it has to, and not where gRPC would have it sleep: in a poll, from
+  // which to be woken costs more.
+  static void PerformAndWait(
+      grpc::experimental::InterceptorBatchMethods* methods, ShortCall* call,
+      const std::shared_ptr<Session>& session) {
+    OneTimeEvent complete;
+    const auto done = [&complete] { return complete.HasHappened(); };
+    if (Sends(methods)) {
+      Session::Driver driver(session);
+      call->Perform(methods, &complete);
+      driver.Until(done);
+    } else {
+      call->Perform(methods, &complete);  // it may have come already
+      if (!done()) Session::Driver(session).Until(done);
+    }
+    complete.Await();
+  }
 
   const std::shared_ptr<ClientChannel> channel_;
   const std::shared_ptr<ShortCall> call_;

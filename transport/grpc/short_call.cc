@@ -49,17 +49,18 @@ ShortCall::~ShortCall() {
 
 // ---- From the application
 
-void ShortCall::Perform(Methods* methods, Waiter* waiter) {
+void ShortCall::Perform(Methods* methods, OneTimeEvent* complete) {
   Effects effects;
   {
     MutexLock lock(&mu_);
-    TakeOver(methods, waiter, &effects);
+    TakeOver(methods, complete, &effects);
     Advance(&effects);
   }
   Do(std::move(effects));
 }
 
-void ShortCall::TakeOver(Methods* methods, Waiter* waiter, Effects* effects) {
+void ShortCall::TakeOver(Methods* methods, OneTimeEvent* complete,
+                         Effects* effects) {
   const auto has = [methods](Point point) {
     return methods->QueryInterceptionHookPoint(point);
   };
@@ -67,7 +68,8 @@ void ShortCall::TakeOver(Methods* methods, Waiter* waiter, Effects* effects) {
                                [](const Batch& each) { return !each.used; });
   batch.used = true;
   batch.operations = TakenOperations(methods);
-  batch.waiter = waiter;
+  batch.complete = complete;
+  under_way_.fetch_add(1, std::memory_order_relaxed);
   batch.initial_metadata = has(Point::PRE_RECV_INITIAL_METADATA);
   batch.message = has(Point::PRE_RECV_MESSAGE);
   batch.status = has(Point::PRE_RECV_STATUS);
@@ -110,13 +112,6 @@ void ShortCall::Send(OutgoingMessage message, Effects* effects) {
     effects->flush = true;
   } else {
     early_messages_.push_back(std::move(message));
-  }
-}
-
-void ShortCall::Forget(const Waiter* waiter) {
-  MutexLock lock(&mu_);
-  for (Batch& batch : batches_) {
-    if (batch.waiter == waiter) batch.waiter = nullptr;
   }
 }
 
@@ -232,10 +227,8 @@ void ShortCall::Advance(Effects* effects) {
     }
     if (!batch.done()) continue;
     batch.used = false;
-    effects->complete[effects->count++] = batch.operations;
-    if (batch.waiter != nullptr)
-      batch.waiter->done_.store(true, std::memory_order_release);
-    batch.waiter = nullptr;
+    effects->complete[effects->count++] = {
+        batch.operations, std::exchange(batch.complete, nullptr)};
   }
 }
 
@@ -325,7 +318,12 @@ void ShortCall::Do(Effects effects) {
     }
   }
   // The application may end the call at once.
-  for (size_t i = 0; i < effects.count; ++i) effects.complete[i].Complete();
+  for (size_t i = 0; i < effects.count; ++i) {
+    under_way_.fetch_sub(1, std::memory_order_release);
+    effects.complete[i].operations.Complete();
+    if (effects.complete[i].event != nullptr)
+      effects.complete[i].event->Happen();
+  }
 }
 
 }  // namespace grpc_shm

@@ -21,6 +21,7 @@
 #include "absl/types/optional.h"
 #include "proto/wire.pb.h"
 #include "transport/base/mutex.h"
+#include "transport/base/one_time_event.h"
 #include "transport/call/call.h"
 #include "transport/grpc/grpc_access.h"
 #include "transport/grpc/outbound_call.h"
@@ -58,24 +59,18 @@ class ShortCall final : public CallHandler,
     int64_t max_send_message_bytes = -1;  // -1: no limit
   };
 
-  // Learns that a set of operations is complete.
-  class Waiter {
-   public:
-    bool done() const { return done_.load(std::memory_order_acquire); }
-
-   private:
-    friend class ShortCall;
-    std::atomic<bool> done_{false};
-  };
-
   ShortCall(std::shared_ptr<ClientChannel> channel, Traits traits);
   ~ShortCall() override;
 
-  // Performs what an interceptor is shown. `waiter` may be null; it must
-  // live until it is done or forgotten.
+  // Performs what an interceptor is shown. `complete` may be null; it happens
+  // when the operations are complete, and must live until then.
   void Perform(grpc::experimental::InterceptorBatchMethods* methods,
-               Waiter* waiter);
-  void Forget(const Waiter* waiter);
+               OneTimeEvent* complete);
+
+  // Whether no operations are under way.
+  bool IsIdle() const {
+    return under_way_.load(std::memory_order_acquire) == 0;
+  }
 
   // The application cancels the call; or is done with it, complete or not.
   void Cancel();
@@ -101,7 +96,7 @@ class ShortCall final : public CallHandler,
     bool status = false;
     bool send = false;
     TakenOperations operations;
-    Waiter* waiter = nullptr;
+    OneTimeEvent* complete = nullptr;
 
     bool done() const {
       return !initial_metadata && !message && !status && !send;
@@ -112,7 +107,11 @@ class ShortCall final : public CallHandler,
 
   // What is to be done once the lock is released.
   struct Effects {
-    std::array<TakenOperations, 4> complete;
+    struct Complete {
+      TakenOperations operations;
+      OneTimeEvent* event = nullptr;
+    };
+    std::array<Complete, 4> complete;
     size_t count = 0;
     bool start = false;  // the call
     bool flush = false;
@@ -121,7 +120,7 @@ class ShortCall final : public CallHandler,
   };
 
   void TakeOver(grpc::experimental::InterceptorBatchMethods* methods,
-                Waiter* waiter, Effects* effects)
+                OneTimeEvent* complete, Effects* effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Send(OutgoingMessage message, Effects* effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -140,6 +139,9 @@ class ShortCall final : public CallHandler,
   wire::CallStart start_;  // the channel's, once it knows the call
   int64_t deadline_ = 0;   // MonotonicNanos; 0: none
   Timeouts::Id timeout_{};
+
+  // Sets of operations that are not complete.
+  std::atomic<int> under_way_{0};
 
   Mutex mu_;
   bool started_ ABSL_GUARDED_BY(mu_) = false;

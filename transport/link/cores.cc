@@ -62,6 +62,15 @@ void Cores::LetThisThreadMove() { may_move = true; }
 bool Cores::MoveAway() {
   const int64_t now = Now();
   if (!may_move || !stay_.IsOver(now)) return false;
+  if (now - shared_since_.load(std::memory_order_relaxed) >
+      absl::ToInt64Nanoseconds(kSharedWithin)) {
+    shared_since_.store(now, std::memory_order_relaxed);
+    shared_yields_.store(0, std::memory_order_relaxed);
+  }
+  if (shared_yields_.fetch_add(1, std::memory_order_relaxed) + 1 <
+      kSharedYieldsOfMove)
+    return false;
+  shared_yields_.store(0, std::memory_order_relaxed);
   stay_.Begin(now);
   return Move();
 }

@@ -27,9 +27,10 @@ namespace grpc_shm {
 // it, and leaves it there although another core has nothing to do (it moves
 // threads at its ticks, and not those that have just run). Two that work for
 // one another then take turns, and to wait awake only hinders. So one that
-// finds its core in use while it waits moves to another, if it is a thread of
-// our own. If it is no better there, or it comes back, the next move is a
-// millisecond away, then two, and so on up to a second.
+// finds its core in use several times in a millisecond while it waits moves to
+// another, if it is a thread of our own. If it is no better there, or it comes
+// back, the next move is a millisecond away, then two, and so on up to a
+// second.
 //
 // Threads: any. The virtual functions are there for tests.
 //
@@ -47,6 +48,10 @@ class Cores {
   static constexpr absl::Duration kMinCrowded = absl::Milliseconds(10);
   static constexpr absl::Duration kMaxCrowded = absl::Seconds(1);
   static constexpr absl::Duration kMinStay = absl::Milliseconds(1);
+  // So many of those within the time make for a move: two that meet now and
+  // then do better on one core, which is awake.
+  static constexpr int kSharedYieldsOfMove = 4;
+  static constexpr absl::Duration kSharedWithin = absl::Milliseconds(1);
   static constexpr absl::Duration kMaxStay = absl::Seconds(1);
 
   // Never destroyed. Its affinity is looked at once.
@@ -116,6 +121,8 @@ class Cores {
   std::atomic<int> taken_{0};
   GrowingPause crowded_{kMinCrowded, kMaxCrowded};
   GrowingPause stay_{kMinStay, kMaxStay};
+  std::atomic<int64_t> shared_since_{0};
+  std::atomic<int> shared_yields_{0};
 };
 
 }  // namespace grpc_shm

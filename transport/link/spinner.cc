@@ -52,6 +52,7 @@ bool Spinner::Wait(absl::FunctionRef<bool()> happened, absl::Duration longer) {
   if (!allowed) return false;
   const uint32_t credit = credit_.load(std::memory_order_relaxed);
   if (found) {
+    to_skip_.store(0, std::memory_order_relaxed);
     next_skip_.store(1, std::memory_order_relaxed);
     credit_.store(std::min(credit + kCreditOfSuccess, kMaxCredit),
                   std::memory_order_relaxed);

@@ -33,10 +33,10 @@ TEST(MessageBlock, IsAlignedAndItsOwn) {
 }
 
 TEST(MessageBlock, ALargeOneIsUsedAgainForOneOfLikeSize) {
-  std::byte* const block = MessageBlock::Allocate(kLarge);
+  std::byte* const block = MessageBlock::Allocate(kLarge - 100);
   MessageBlock::Free(block);
   EXPECT_EQ(MessageBlock::Allocate(kLarge - 1000), block);
-  std::byte* const other = MessageBlock::Allocate(kLarge);
+  std::byte* const other = MessageBlock::Allocate(kLarge - 100);
   EXPECT_NE(other, block);
   MessageBlock::Free(block);
   MessageBlock::Free(other);

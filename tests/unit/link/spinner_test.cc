@@ -246,14 +246,31 @@ TEST(Spinner, AThreadOfOursLeavesACoreThatIsInUse) {
   });
 }
 
+TEST(Spinner, WhoFindsItsCoreInUseNowAndThenStays) {
+  FakeCores cores(2);
+  Spinner spinner(SpinPolicy::kAdaptive, &cores);
+  OnThreadOfOurs([&] {
+    for (int i = 0; i < 100; ++i) {
+      cores.set_yield(absl::Microseconds(70));  // longer than the wait
+      spinner.Wait(kNotYet);
+      cores.Pass(absl::Milliseconds(1));
+    }
+  });
+  EXPECT_EQ(cores.moves(), 0);
+}
+
 TEST(Spinner, WhoHasMovedWaitsAnew) {
   FakeCores cores(2);
   Spinner spinner(SpinPolicy::kAdaptive, &cores);
   OnThreadOfOurs([&] {
-    cores.set_yield(absl::Milliseconds(3));
-    cores.set_on_yield([&] { cores.set_yield(absl::Microseconds(1)); });
-    EXPECT_EQ(TimeOfWait(&spinner, &cores),
-              absl::Milliseconds(3) + Spinner::kBound);
+    cores.set_yield(absl::Microseconds(5));
+    cores.set_on_yield([&] {
+      if (cores.yields() == Cores::kSharedYieldsOfMove)
+        cores.set_yield(absl::Microseconds(1));
+    });
+    EXPECT_EQ(
+        TimeOfWait(&spinner, &cores),
+        Cores::kSharedYieldsOfMove * absl::Microseconds(5) + Spinner::kBound);
     EXPECT_FALSE(cores.crowded());
   });
 }
@@ -263,7 +280,10 @@ TEST(Cores, MoveLeavesTheThreadsAffinityAsItIs) {
   OnThreadOfOurs([] {
     cpu_set_t before;
     ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
-    EXPECT_TRUE(Cores(2).MoveAway());
+    Cores cores(2);
+    int yields = 1;
+    while (!cores.MoveAway()) ++yields;
+    EXPECT_EQ(yields, Cores::kSharedYieldsOfMove);
     cpu_set_t after;
     ASSERT_EQ(sched_getaffinity(0, sizeof(after), &after), 0);
     EXPECT_TRUE(CPU_EQUAL(&before, &after));
@@ -280,7 +300,9 @@ TEST(Cores, AThreadThatMayUseOneCoreAloneDoesNotMove) {
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
     ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
-    EXPECT_FALSE(Cores(2).MoveAway());
+    Cores cores(2);
+    for (int i = 0; i < 2 * Cores::kSharedYieldsOfMove; ++i)
+      EXPECT_FALSE(cores.MoveAway());
   });
 }
 

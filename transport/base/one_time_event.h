@@ -1,0 +1,43 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef GRPC_SHM_TRANSPORT_BASE_ONE_TIME_EVENT_H_
+#define GRPC_SHM_TRANSPORT_BASE_ONE_TIME_EVENT_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace grpc_shm {
+
+// Something that happens once, which one thread of this process waits for. That
+// thread may destroy it as soon as it knows: the one who tells touches it no
+// more.
+//
+// Memory ordering: what was done before Happen() is visible to who sees
+// HasHappened(), or returns from Await().
+class OneTimeEvent {
+ public:
+  OneTimeEvent() = default;
+  OneTimeEvent(const OneTimeEvent&) = delete;
+  OneTimeEvent& operator=(const OneTimeEvent&) = delete;
+
+  bool HasHappened() const {
+    return state_.load(std::memory_order_acquire) == kHappened;
+  }
+
+  // Once, any thread.
+  void Happen();
+
+  // Sleeps until it has happened.
+  void Await();
+
+ private:
+  static constexpr uint32_t kAwaited = 1;  // by a thread that sleeps
+  static constexpr uint32_t kHappened = 2;
+
+  std::atomic<uint32_t> state_{0};
+};
+
+}  // namespace grpc_shm
+
+#endif  // GRPC_SHM_TRANSPORT_BASE_ONE_TIME_EVENT_H_
