@@ -60,6 +60,18 @@ inline constexpr char kWindowBytesArg[] = "grpc_shm.window_bytes";
 inline constexpr char kHandshakeTimeoutMsArg[] =
     "grpc_shm.handshake_timeout_ms";
 
+// The largest metadata that a server may send in one block (initial or
+// trailing), in bytes: of names and values, and 32 more for each field. A
+// larger one fails its call with RESOURCE_EXHAUSTED. Half of a ring is a limit
+// besides. Raising it lets a hostile server take some forty times as much
+// memory for a moment. Default 1 MiB.
+inline constexpr char kMaxMetadataBytesArg[] = "grpc_shm.max_metadata_bytes";
+
+// What may have come from the server and not been taken by the application, on
+// all calls together, in bytes. One more message fails its call with
+// RESOURCE_EXHAUSTED, unless there is no other. Default 1 GiB.
+inline constexpr char kMaxBufferedBytesArg[] = "grpc_shm.max_buffered_bytes";
+
 // The longest pause between attempts to reach a server, in milliseconds. A
 // server that starts is noticed at once all the same; the timer is a safety
 // net. Default 30,000.
@@ -120,14 +132,37 @@ struct ListenerOptions {
   uint32_t window_bytes = uint32_t{256} << 10;
   uint32_t max_window_bytes = uint32_t{64} << 20;
 
-  // Links at one time, with those whose hand-shake is under way. One more is
-  // refused with RESOURCE_EXHAUSTED. A link costs memory (see above) and three
-  // descriptors in each process.
+  // Links at one time; one more is refused with RESOURCE_EXHAUSTED. A link
+  // costs memory (see above) and three descriptors in each process.
   size_t max_links = 4096;
 
+  // The same for the links of one user.
+  size_t max_links_per_user = 4096;
+
+  // The memory of all links together, in bytes. What is left is the most that a
+  // client may ask for; when nothing is, it is refused with RESOURCE_EXHAUSTED.
+  size_t max_link_bytes = size_t{4} << 30;
+
+  // Clients that have connected and said nothing yet. One more has the oldest
+  // of them dropped, so that those who say nothing keep nobody out. Each costs
+  // a descriptor.
+  size_t max_handshakes = 1024;
+
   // Calls open at one time on one link. One more is refused with
-  // RESOURCE_EXHAUSTED.
+  // RESOURCE_EXHAUSTED. So is each while there are twice as many with those
+  // that their client has cancelled and whose handlers still run.
   size_t max_calls_per_link = 100000;
+
+  // The largest metadata of a call, in bytes: of names and values, and 32 more
+  // for each field. A larger one fails its call with RESOURCE_EXHAUSTED. Half
+  // of a ring is a limit besides. Raising it lets a hostile client take some
+  // forty times as much memory for a moment.
+  size_t max_metadata_bytes = size_t{1} << 20;
+
+  // Messages that have come over one link and that no handler has taken yet,
+  // with those that are being put together, in bytes. One more fails its call
+  // with RESOURCE_EXHAUSTED, unless there is no other.
+  size_t max_buffered_bytes_per_link = size_t{1} << 30;
 
   // How long a client that has connected may take to say what it wants, before
   // it is dropped.

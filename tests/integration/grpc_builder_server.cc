@@ -55,6 +55,22 @@ ListenerOptions ListenerOptionsOf(const ServerConfig& config) {
   if (config.has_wait_policy()) {
     options.wait_policy = static_cast<WaitPolicy>(config.wait_policy());
   }
+  const ListenerLimits& limits = config.limits();
+  const auto set = [](uint64_t limit, size_t* option) {
+    if (limit != 0) *option = limit;
+  };
+  set(limits.max_links(), &options.max_links);
+  set(limits.max_links_per_user(), &options.max_links_per_user);
+  set(limits.max_link_bytes(), &options.max_link_bytes);
+  set(limits.max_handshakes(), &options.max_handshakes);
+  set(limits.max_calls_per_link(), &options.max_calls_per_link);
+  set(limits.max_metadata_bytes(), &options.max_metadata_bytes);
+  set(limits.max_buffered_bytes_per_link(),
+      &options.max_buffered_bytes_per_link);
+  if (limits.handshake_timeout_ms() != 0) {
+    options.handshake_timeout =
+        absl::Milliseconds(limits.handshake_timeout_ms());
+  }
   return options;
 }
 

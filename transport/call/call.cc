@@ -29,6 +29,21 @@ bool MayRunAhead(int unsent, size_t last_bytes) {
   return unsent == 0 || (last_bytes <= kMaxUnsentBytes && unsent < kMaxUnsent);
 }
 
+Call::Call(std::shared_ptr<Session> session, uint64_t id, uint32_t window,
+           std::shared_ptr<CallHandler> handler)
+    : session_(std::move(session)),
+      id_(id),
+      handler_(std::move(handler)),
+      send_window_(window),
+      receive_window_(window) {
+  session_->living_calls_.fetch_add(1, std::memory_order_relaxed);
+}
+
+Call::~Call() {
+  session_->living_calls_.fetch_sub(1, std::memory_order_relaxed);
+  session_->buffered_.fetch_sub(buffered_, std::memory_order_relaxed);
+}
+
 bool Call::over() const {
   MutexLock lock(&session_->mu_);
   return over_;
@@ -53,6 +68,9 @@ void Call::Accept(absl::optional<ReceivedMessage> request) {
   if (!request.has_value()) return;
   // It was not charged to the window.
   ++backlog_;
+  const uint64_t bytes = BufferedBytes(request->size());
+  buffered_ += bytes;
+  session_->buffered_.fetch_add(bytes, std::memory_order_relaxed);
   incoming_.push_back({*std::move(request), 0});
   incoming_.push_back({HalfClose{}, 0});
 }
@@ -125,8 +143,12 @@ absl::optional<Received> Call::Take() {
   if (incoming_.empty()) return absl::nullopt;
   IncomingItem next = std::move(incoming_.front());
   incoming_.pop_front();
-  if (absl::holds_alternative<ReceivedMessage>(next.item))
+  if (const auto* message = absl::get_if<ReceivedMessage>(&next.item)) {
     taken_owed_.push_back(next.owed);
+    const uint64_t bytes = BufferedBytes(message->size());
+    buffered_ -= bytes;
+    session_->buffered_.fetch_sub(bytes, std::memory_order_relaxed);
+  }
   return std::move(next.item);
 }
 

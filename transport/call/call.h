@@ -67,6 +67,7 @@ class Call : public std::enable_shared_from_this<Call> {
  public:
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
+  ~Call();
 
   uint64_t id() const { return id_; }
   const std::shared_ptr<Session>& session() const { return session_; }
@@ -129,12 +130,7 @@ class Call : public std::enable_shared_from_this<Call> {
   };
 
   Call(std::shared_ptr<Session> session, uint64_t id, uint32_t window,
-       std::shared_ptr<CallHandler> handler)
-      : session_(std::move(session)),
-        id_(id),
-        handler_(std::move(handler)),
-        send_window_(window),
-        receive_window_(window) {}
+       std::shared_ptr<CallHandler> handler);
 
   const std::shared_ptr<Session> session_;
   const uint64_t id_;
@@ -158,6 +154,10 @@ class Call : public std::enable_shared_from_this<Call> {
   std::deque<uint32_t>
       taken_owed_;              // of the messages taken and not consumed yet
   uint32_t assembly_owed_ = 0;  // of the message being assembled
+  uint64_t buffered_ = 0;       // bytes, of SessionOptions::max_buffered_bytes
+  // What the peer may do only once.
+  bool initial_metadata_received_ = false;
+  bool half_close_received_ = false;
 
   // Guarded by session_->read_mu_: the message being assembled.
   bool assembling_ = false;

@@ -71,12 +71,25 @@ struct SessionOptions {
   int64_t max_receive_message_bytes = -1;
 
   // Server: calls that may be open at once; more are refused with
-  // RESOURCE_EXHAUSTED.
+  // RESOURCE_EXHAUSTED. So are calls while twice as many are open or, though
+  // cancelled, not forgotten by their handlers yet. A client that goes on all
+  // the same and does not read its refusals loses the link. Client, of offers:
+  // a server that accepts more loses it, too.
   size_t max_calls = 100000;
 
   // The calls are offered through a mailbox (see frame.h): a server accepts
   // them, and no client starts any.
   bool offers = false;
+
+  // Of each block of metadata received: the frame's bytes, and the sum over all
+  // fields of name, value and 32 (as HTTP/2 counts it). One larger ends its
+  // call with RESOURCE_EXHAUSTED.
+  size_t max_metadata_bytes = size_t{1} << 20;
+
+  // Messages that have come and that nobody has taken yet, on all calls
+  // together, with those that are being put together. One more ends its call
+  // with RESOURCE_EXHAUSTED, unless there is no other.
+  size_t max_buffered_bytes = size_t{1} << 30;
 
   // How threads that drive the session wait.
   SpinPolicy wait_policy = SpinPolicy::kAdaptive;
@@ -245,6 +258,10 @@ class Session final : public Expirable,
   absl::Status HandleCredit(const RecordHeader& header,
                             const std::byte* payload)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
+  template <typename Message>
+  absl::StatusOr<Message> Parse(const RecordHeader& header,
+                                const std::byte* payload,
+                                absl::Status* too_large) const;
   void Refuse(const std::shared_ptr<Call>& call, const absl::Status& status,
               Notifications* notifications) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::shared_ptr<Call>> Find(uint64_t id)
@@ -268,6 +285,7 @@ class Session final : public Expirable,
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RingIfDue(bool now);
   void Schedule(Call* call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ForgetSilentCalls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void QueueFrame(Call* call, FrameType type, std::string payload)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddCredit(Call* call, uint32_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -319,6 +337,10 @@ class Session final : public Expirable,
   // wakes it once for all of them; MonotonicNanos. 0: not at all. Relaxed:
   // changed under mu_; the driver looks.
   std::atomic<int64_t> ring_at_{0};
+  // Calls that anybody has, and what max_buffered_bytes counts. Relaxed: each
+  // is a sum, of which a limit is checked some time.
+  std::atomic<size_t> living_calls_{0};
+  std::atomic<uint64_t> buffered_{0};
   // Somebody wants the lock that a thread holds while it waits awake.
   // Relaxed: a hint, the lock orders everything.
   std::atomic<bool> closing_{false};
@@ -341,6 +363,8 @@ class Session final : public Expirable,
       ABSL_GUARDED_BY(mu_);
   uint64_t last_call_id_ ABSL_GUARDED_BY(mu_) = 0;
   std::deque<std::shared_ptr<Call>> scheduled_ ABSL_GUARDED_BY(mu_);
+  // When there are so many, those with nothing to write any more are removed.
+  size_t forget_at_ ABSL_GUARDED_BY(mu_) = 64;
   size_t unpublished_ ABSL_GUARDED_BY(mu_) =
       0;  // bytes committed since the last publication
   std::string go_away_

@@ -31,6 +31,10 @@ constexpr int kMostAwaitingRole = 1;
 // What a thread reads that has other things to do: enough to keep up.
 constexpr int kMostBatchesPolled = 16;
 
+// Batches that a reactor thread reads in a row while others want one: a peer
+// that writes all the time has no thread for itself.
+constexpr int kBatchesInARow = 16;
+
 // The session whose Work() this thread is in.
 thread_local const Session* working = nullptr;
 
@@ -42,10 +46,16 @@ void Session::Work(bool driving) {
   working = this;
   RingIfDue(/*now=*/true);    // if the role was taken away in the middle
   if (full_.load()) Flush();  // the doorbell also tells of space in the ring
-  for (;;) {
+  for (int batches = 0;;) {
     if (RunJob(&driving)) continue;
     if (!driving && !(driving = TryDrive())) break;
-    if (Advance()) continue;
+    if (Advance()) {
+      if (++batches < kBatchesInARow || !Reactor::Get().IsCrowded()) continue;
+      RingIfDue(/*now=*/true);
+      HandOver();
+      WorkLater();  // there may be jobs as well
+      break;
+    }
     RingIfDue(/*now=*/false);
     // In a client it would be one thread too many beside the application's,
     // unless the rest of a message is on its way.

@@ -32,6 +32,11 @@ inline void AssertHeld(const Mutex& mutex) ABSL_ASSERT_EXCLUSIVE_LOCK(mutex) {
   (void)mutex;
 }
 
+// What a message of that size counts while it waits to be taken.
+inline uint64_t BufferedBytes(uint64_t message_bytes) {
+  return message_bytes + kFrameCharge;
+}
+
 // Of a call's metadata that fits into no frame.
 absl::Status TooMuchMetadata(size_t bytes, size_t limit);
 

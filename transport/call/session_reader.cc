@@ -29,15 +29,22 @@ absl::Status ProtocolError(absl::string_view what) {
   return absl::InvalidArgumentError(what);
 }
 
+// What HTTP/2 counts for a header field besides its bytes (RFC 9113, section
+// 6.5.2). Here it stands for the memory that an empty one takes, which is many
+// times what it takes in a frame.
+constexpr size_t kMetadatumCharge = 32;
+
+// A client that has not read so many refusals does not want to.
+constexpr size_t kMaxUnreadRefusals = size_t{64} << 10;
+
 template <typename Message>
-absl::Status Parse(const RecordHeader& header, const std::byte* payload,
-                   Message* message) {
-  // From a private copy: the peer can still write what the ring holds.
-  const std::string copy(reinterpret_cast<const char*>(payload), header.length);
-  if (!message->ParseFromString(copy))
-    return ProtocolError("a frame's payload can't be parsed");
-  return absl::OkStatus();
+size_t MetadataBytes(const Message& message) {
+  size_t bytes = 0;
+  for (const wire::Metadatum& field : message.metadata())
+    bytes += field.key().size() + field.value().size() + kMetadatumCharge;
+  return bytes;
 }
+size_t MetadataBytes(const wire::GoAway&) { return 0; }
 
 }  // namespace
 
@@ -156,24 +163,34 @@ absl::Status Session::HandleFrame(const RecordHeader& header,
 
     case FrameType::kInitialMetadata: {
       if (is_server()) break;
-      wire::InitialMetadata metadata;
-      absl::Status status = Parse(header, payload, &metadata);
-      if (!status.ok()) return status;
-      return Update(header.call_id, [&](Call* call) {
+      absl::Status too_large;
+      auto metadata = Parse<wire::InitialMetadata>(header, payload, &too_large);
+      if (!metadata.ok()) return metadata.status();
+      return Update(header.call_id, [&](Call* call) -> absl::Status {
         AssertHeld(mu_);
-        Deliver(call, std::move(metadata), 0, notifications);
+        if (std::exchange(call->initial_metadata_received_, true))
+          return ProtocolError("a call has initial metadata twice");
+        if (too_large.ok()) {
+          Deliver(call, *std::move(metadata), 0, notifications);
+        } else {
+          Refuse(call->shared_from_this(), too_large, notifications);
+        }
         return absl::OkStatus();
       });
     }
 
     case FrameType::kTrailers: {
       if (is_server()) break;
-      wire::Trailers trailers;
-      absl::Status status = Parse(header, payload, &trailers);
-      if (!status.ok()) return status;
+      absl::Status too_large;
+      auto trailers = Parse<wire::Trailers>(header, payload, &too_large);
+      if (!trailers.ok()) return trailers.status();
       return Update(header.call_id, [&](Call* call) {
         AssertHeld(mu_);
-        Deliver(call, std::move(trailers), 0, notifications);
+        if (too_large.ok()) {
+          Deliver(call, *std::move(trailers), 0, notifications);
+        } else {
+          notifications->Abort(call, too_large);
+        }
         End(call, notifications);
         return absl::OkStatus();
       });
@@ -181,8 +198,12 @@ absl::Status Session::HandleFrame(const RecordHeader& header,
 
     case FrameType::kHalfClose: {
       if (!is_server()) break;
-      return Update(header.call_id, [&](Call* call) {
+      return Update(header.call_id, [&](Call* call) -> absl::Status {
         AssertHeld(mu_);
+        if (call->assembling_)
+          return ProtocolError("a call is half-closed within a message");
+        if (std::exchange(call->half_close_received_, true))
+          return ProtocolError("a call is half-closed twice");
         Deliver(call, HalfClose{}, 0, notifications);
         return absl::OkStatus();
       });
@@ -201,9 +222,9 @@ absl::Status Session::HandleFrame(const RecordHeader& header,
 
     case FrameType::kGoAway: {
       if (is_server()) break;
-      wire::GoAway go_away;
-      absl::Status status = Parse(header, payload, &go_away);
-      if (!status.ok()) return status;
+      absl::Status too_large;
+      auto go_away = Parse<wire::GoAway>(header, payload, &too_large);
+      if (!go_away.ok()) return go_away.status();
       MutexLock lock(&mu_);
       refusing_ = true;
       notifications->go_away = true;
@@ -218,13 +239,18 @@ absl::Status Session::HandleFrame(const RecordHeader& header,
 absl::Status Session::HandleCall(const RecordHeader& header,
                                  const std::byte* payload,
                                  Notifications* notifications) {
-  wire::CallStart start;
-  absl::Status status = Parse(header, payload, &start);
-  if (!status.ok()) return status;
+  absl::Status too_large;
+  auto start = Parse<wire::CallStart>(header, payload, &too_large);
+  if (!start.ok()) return start.status();
   MutexLock lock(&mu_);
   if (header.call_id <= last_call_id_)
     return ProtocolError("a call's number was used before");
   last_call_id_ = header.call_id;
+  // Halves, since a limit may be as large as numbers get.
+  const size_t living = living_calls_.load(std::memory_order_relaxed);
+  if (living > kMaxUnreadRefusals &&
+      (living - kMaxUnreadRefusals) / 2 >= options_.max_calls)
+    return ProtocolError("refusals of calls are not read");
   std::shared_ptr<Call> call(
       new Call(shared_from_this(), header.call_id, window_, nullptr));
   if (refusing_) {
@@ -232,7 +258,10 @@ absl::Status Session::HandleCall(const RecordHeader& header,
            absl::UnavailableError(
                absl::StrCat(options_.address, ": the server is shutting down")),
            notifications);
-  } else if (calls_.size() >= options_.max_calls) {
+  } else if (!too_large.ok()) {
+    Refuse(call, too_large, notifications);
+  } else if (calls_.size() >= options_.max_calls ||
+             living / 2 >= options_.max_calls) {
     Refuse(call,
            absl::ResourceExhaustedError(
                absl::StrCat(options_.address, ": the link has its limit of ",
@@ -241,7 +270,7 @@ absl::Status Session::HandleCall(const RecordHeader& header,
   } else {
     calls_.emplace(call->id_, call);
     if (!backstop_armed_) ArmBackstop();
-    notifications->started.emplace_back(std::move(call), std::move(start));
+    notifications->started.emplace_back(std::move(call), *std::move(start));
   }
   return absl::OkStatus();
 }
@@ -253,6 +282,8 @@ absl::Status Session::HandleAccept(const RecordHeader& header,
   MutexLock lock(&mu_);
   auto it = calls_.find(header.call_id);
   if (it == calls_.end()) {
+    if (calls_.size() >= options_.max_calls)
+      return ProtocolError("more calls are accepted than there may be");
     notifications->started.emplace_back(AddOffered(header.call_id),
                                         wire::CallStart());
   } else if (!std::exchange(it->second->adopted_, false)) {
@@ -278,6 +309,8 @@ absl::Status Session::HandleMessage(const RecordHeader& header,
     bytes -= kMessageLengthBytes;
     if (total <= bytes)
       return ProtocolError("a message is shorter than its first frame");
+  } else if (!begin && bytes == 0) {
+    return ProtocolError("a message's fragment is empty");
   }
 
   std::shared_ptr<Call> call;
@@ -292,6 +325,8 @@ absl::Status Session::HandleMessage(const RecordHeader& header,
       return ProtocolError("a call's window is exceeded");
     if (begin == call->assembling_)
       return ProtocolError("a message's frames are out of order");
+    if (call->half_close_received_)
+      return ProtocolError("a message comes after the end of messages");
     call->receive_window_ -= charge;
 
     const int64_t limit = options_.max_receive_message_bytes;
@@ -305,6 +340,20 @@ absl::Status Session::HandleMessage(const RecordHeader& header,
       return absl::OkStatus();
     }
     if (begin) {
+      const uint64_t others = buffered_.load(std::memory_order_relaxed);
+      const uint64_t more = BufferedBytes(total);
+      if (others > 0 && (others >= options_.max_buffered_bytes ||
+                         more > options_.max_buffered_bytes - others)) {
+        Refuse(call,
+               absl::ResourceExhaustedError(absl::StrCat(
+                   options_.address, ": the link has its limit of ",
+                   options_.max_buffered_bytes,
+                   " bytes in messages that were not taken")),
+               notifications);
+        return absl::OkStatus();
+      }
+      buffered_.fetch_add(more, std::memory_order_relaxed);
+      call->buffered_ += more;
       call->assembly_ = ReceivedMessage::Allocate(total);
       call->assembled_ = 0;
       call->assembling_ = true;
@@ -358,6 +407,26 @@ absl::Status Session::HandleCredit(const RecordHeader& header,
     if (!call->outgoing_.empty()) Schedule(call);
     return absl::OkStatus();
   });
+}
+
+// A frame's payload. If it has too much metadata, `*too_large` says so.
+template <typename Message>
+absl::StatusOr<Message> Session::Parse(const RecordHeader& header,
+                                       const std::byte* payload,
+                                       absl::Status* too_large) const {
+  const size_t limit = options_.max_metadata_bytes;
+  Message message;
+  if (header.length > limit) {
+    *too_large = TooMuchMetadata(header.length, limit);
+    return message;
+  }
+  // From a private copy: the peer can still write what the ring holds.
+  const std::string copy(reinterpret_cast<const char*>(payload), header.length);
+  if (!message.ParseFromString(copy))
+    return ProtocolError("a frame's payload can't be parsed");
+  const size_t bytes = MetadataBytes(message);
+  if (bytes > limit) *too_large = TooMuchMetadata(bytes, limit);
+  return message;
 }
 
 // The open call of that number; null if it is over. An error if it never was.

@@ -197,8 +197,24 @@ void Session::RingIfDue(bool now) {
 
 void Session::Schedule(Call* call) {
   if (call->scheduled_ || link_ == nullptr) return;
+  if (scheduled_.size() >= forget_at_) ForgetSilentCalls();
   call->scheduled_ = true;
   scheduled_.push_back(call->shared_from_this());
+}
+
+// A peer that does not read would have us keep every call that was cancelled
+// before any of it was written.
+void Session::ForgetSilentCalls() {
+  scheduled_.erase(std::remove_if(scheduled_.begin(), scheduled_.end(),
+                                  [](const std::shared_ptr<Call>& call) {
+                                    const bool silent = call->over_ &&
+                                                        !call->cancelled_ &&
+                                                        call->outgoing_.empty();
+                                    if (silent) call->scheduled_ = false;
+                                    return silent;
+                                  }),
+                   scheduled_.end());
+  forget_at_ = std::max<size_t>(64, 2 * scheduled_.size());
 }
 
 void Session::QueueFrame(Call* call, FrameType type, std::string payload) {

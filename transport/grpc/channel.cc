@@ -83,6 +83,10 @@ ClientChannel::Options ReadOptions(const grpc_channel_args& args) {
   options.invalid =
       ReadServerUids(StringArg(args, kServerUidsArg), &link.peers.uids);
   link.directory = StringArg(args, kDirectoryArg);
+  options.max_metadata_bytes = std::max<int64_t>(
+      0, IntArg(args, kMaxMetadataBytesArg, options.max_metadata_bytes));
+  options.max_buffered_bytes = std::max<int64_t>(
+      0, IntArg(args, kMaxBufferedBytesArg, options.max_buffered_bytes));
   options.handshake_timeout =
       MillisecondsArg(args, kHandshakeTimeoutMsArg, options.handshake_timeout);
   options.max_reconnect_backoff = MillisecondsArg(

@@ -29,6 +29,8 @@ class ClientChannel {
     absl::Status invalid;  // not OK: no call can be made with these
     LinkOptions link;
     int64_t max_receive_message_bytes = -1;  // -1: no limit
+    size_t max_metadata_bytes = SessionOptions().max_metadata_bytes;
+    size_t max_buffered_bytes = SessionOptions().max_buffered_bytes;
     absl::Duration handshake_timeout =
         absl::Seconds(20);  // a server may be stopped, or busy
     absl::Duration max_reconnect_backoff = absl::Seconds(30);

@@ -239,6 +239,8 @@ absl::StatusOr<std::shared_ptr<Session>> DirectChannel::FinishConnecting() {
   options.role = SessionOptions::Role::kClient;
   options.address = target_;
   options.max_receive_message_bytes = options_.max_receive_message_bytes;
+  options.max_metadata_bytes = options_.max_metadata_bytes;
+  options.max_buffered_bytes = options_.max_buffered_bytes;
   options.wait_policy = options_.wait_policy;
   return Session::Start(*std::move(link), std::move(options), weak_from_this());
 }

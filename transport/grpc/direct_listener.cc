@@ -5,8 +5,11 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -18,9 +21,32 @@
 #include "transport/grpc/server_call.h"
 #include "transport/link/address.h"
 #include "transport/link/handshake.h"
+#include "transport/link/link_layout.h"
+#include "transport/link/peer_credentials.h"
 
 namespace grpc_shm {
 namespace {
+
+// Clients accepted in one go: a crowd of them must let those in that have
+// something to say.
+constexpr int kAcceptedTogether = 64;
+
+// Besides the control socket: the segment's, while it is passed on, and both
+// doorbells'.
+constexpr int kDescriptorsOfLink = 3;
+
+// What a link takes of this process's memory.
+size_t BytesOf(const Link& link) {
+  return SegmentBytes(static_cast<size_t>(sysconf(_SC_PAGESIZE)),
+                      link.ring_bytes());
+}
+
+// Whether a client has sent nothing since it has connected.
+bool IsSilent(int socket_fd) {
+  char byte;
+  return recv(socket_fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) < 0 &&
+         errno == EAGAIN;
+}
 
 UniqueFd OpenSpare() {
   return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -69,17 +95,20 @@ int64_t MaxReceiveBytes(int64_t listener, const grpc::Server& server) {
 // One client, once it has a link.
 class DirectListener::ServedLink : public SessionHandler {
  public:
-  ServedLink(std::shared_ptr<DirectListener> listener,
-             const PeerCredentials& peer)
+  ServedLink(std::shared_ptr<DirectListener> listener, const Link& link)
       : listener_(std::move(listener)),
+        user_(link.peer().uid),
+        bytes_(BytesOf(link)),
         identity_(std::make_shared<const std::string>(
-            PeerRegistry::Get().Add(peer))) {}
+            PeerRegistry::Get().Add(link.peer()))) {}
   ~ServedLink() override { PeerRegistry::Get().Remove(*identity_); }
 
   void set_session(std::shared_ptr<Session> session) {
     session_ = std::move(session);
   }
   const std::shared_ptr<Session>& session() const { return session_; }
+  uid_t user() const { return user_; }
+  size_t bytes() const { return bytes_; }
 
   std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>& call,
                                       wire::CallStart start) override {
@@ -102,6 +131,8 @@ class DirectListener::ServedLink : public SessionHandler {
 
  private:
   const std::shared_ptr<DirectListener> listener_;
+  const uid_t user_;
+  const size_t bytes_;
   const std::shared_ptr<const std::string> identity_;
   std::shared_ptr<Session>
       session_;  // set before the link is in links_, under its lock
@@ -154,29 +185,34 @@ DirectListener::~DirectListener() {
 
 void DirectListener::OnAcceptable() {
   absl::MutexLock lock(&mu_);
-  while (listening_ != nullptr) {
+  for (int i = 0; listening_ != nullptr && i < kAcceptedTogether; ++i) {
     absl::StatusOr<UniqueFd> socket = Accept(listening_->fd());
     if (socket.ok()) {
       AcceptOne(*std::move(socket));
-    } else if (!absl::IsResourceExhausted(socket.status()) || !RefuseOne()) {
-      break;
+    } else if (!absl::IsResourceExhausted(socket.status()) ||
+               !(DropSilentOne() || RefuseOne())) {
+      return;
     }
   }
+  // There may be more.
+  Reactor::Get().Post([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->OnAcceptable();
+  });
 }
 
 void DirectListener::AcceptOne(UniqueFd socket) {
   // Whoever is not admitted takes no place, not even for its hand-shake.
-  const absl::Status admitted = CheckClient(socket, link_options_);
-  if (!admitted.ok()) {
-    Refuse(socket, admitted, link_options_);
-    return;
+  absl::Status status = CheckClient(socket, link_options_);
+  if (status.ok()) status = CheckLimits(socket.get());
+  if (status.ok() && handshakes_.size() >= options_.max_handshakes &&
+      !DropSilentOne()) {
+    status = absl::ResourceExhaustedError(absl::StrCat(
+        address_, ": the server has its limit of ", options_.max_handshakes,
+        " hand-shakes under way; try again, or raise "
+        "ListenerOptions::max_handshakes"));
   }
-  if (links_.size() + handshakes_.size() >= options_.max_links) {
-    Refuse(socket,
-           absl::ResourceExhaustedError(absl::StrCat(
-               address_, ": the server has its limit of ", options_.max_links,
-               " links; close some, or raise ListenerOptions::max_links")),
-           link_options_);
+  if (!status.ok()) {
+    Refuse(socket, status, link_options_);
     return;
   }
   const uint64_t id = next_handshake_++;
@@ -194,6 +230,71 @@ void DirectListener::AcceptOne(UniqueFd socket) {
         if (const auto self = weak.lock()) self->OnHandshakeTimeout(id);
       });
   handshakes_.emplace(id, Handshake{std::move(socket), *source, timer});
+}
+
+// Drops the oldest of those who have said nothing; false if there is none.
+bool DirectListener::DropSilentOne() {
+  for (const auto& [id, handshake] : handshakes_) {
+    if (IsSilent(handshake.socket.get())) {
+      TakeHandshake(id);
+      return true;
+    }
+  }
+  return false;
+}
+
+// Drops as many as a link needs descriptors that are not there.
+void DirectListener::MakeRoomForLink() {
+  UniqueFd places[kDescriptorsOfLink];
+  for (UniqueFd& place : places) {
+    do {
+      place = OpenSpare();
+    } while (!place.valid() && DropSilentOne());
+  }
+}
+
+// Whether there may be one more link, and of that client.
+absl::Status DirectListener::CheckLimits(int socket_fd) {
+  if (links_.size() >= options_.max_links) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        address_, ": the server has its limit of ", options_.max_links,
+        " links; close some, or raise ListenerOptions::max_links"));
+  }
+  absl::StatusOr<PeerCredentials> peer = CredentialsOf(socket_fd);
+  if (!peer.ok()) return peer.status();
+  const auto of_user = links_of_user_.find(peer->uid);
+  if (of_user != links_of_user_.end() &&
+      of_user->second >= options_.max_links_per_user) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        address_, ": the server has its limit of ", options_.max_links_per_user,
+        " links of user ", peer->uid,
+        "; close some, or raise ListenerOptions::max_links_per_user"));
+  }
+  return absl::OkStatus();
+}
+
+// Answers a client's Hello, within what is left of the limits.
+absl::StatusOr<std::unique_ptr<Link>> DirectListener::MakeLink(
+    UniqueFd socket) {
+  absl::Status status = CheckLimits(socket.get());
+  LinkOptions link_options = link_options_;
+  const size_t left =
+      options_.max_link_bytes - std::min(options_.max_link_bytes, link_bytes_);
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t smallest = GrantedRingBytes(link_options, 1);
+  if (status.ok() && left < SegmentBytes(page, smallest)) {
+    status = absl::ResourceExhaustedError(absl::StrCat(
+        address_, ": the links have their limit of ", options_.max_link_bytes,
+        " bytes; close some, or raise ListenerOptions::max_link_bytes"));
+  }
+  if (!status.ok()) {
+    Refuse(socket, status, link_options_);
+    return status;
+  }
+  link_options.max_ring_bytes =
+      std::min(link_options.max_ring_bytes, (left - page) / 2);
+  MakeRoomForLink();
+  return AnswerHello(std::move(socket), name_, link_options);
 }
 
 // Without descriptors left, a waiting client would learn nothing: the spare one
@@ -234,15 +335,16 @@ void DirectListener::OnHello(uint64_t id) {
   if (!handshake.has_value()) return;
   // What goes wrong here, the client has been told.
   absl::StatusOr<std::unique_ptr<Link>> link =
-      AnswerHello(std::move(handshake->socket), name_, link_options_);
+      MakeLink(std::move(handshake->socket));
   if (!link.ok()) return;
-  auto served =
-      std::make_shared<ServedLink>(shared_from_this(), (*link)->peer());
+  auto served = std::make_shared<ServedLink>(shared_from_this(), **link);
   SessionOptions options;
   options.role = SessionOptions::Role::kServer;
   options.address = address_;
   options.max_receive_message_bytes = max_receive_message_bytes_;
   options.max_calls = options_.max_calls_per_link;
+  options.max_metadata_bytes = options_.max_metadata_bytes;
+  options.max_buffered_bytes = options_.max_buffered_bytes_per_link;
   options.wait_policy =
       ToSpinPolicy(static_cast<int64_t>(options_.wait_policy));
   absl::StatusOr<std::shared_ptr<Session>> session =
@@ -250,6 +352,8 @@ void DirectListener::OnHello(uint64_t id) {
   if (!session.ok()) return;
   served->set_session(*std::move(session));
   links_.emplace(served.get(), served);
+  ++links_of_user_[served->user()];
+  link_bytes_ += served->bytes();
 }
 
 void DirectListener::OnHandshakeTimeout(uint64_t id) {
@@ -264,6 +368,9 @@ void DirectListener::Forget(ServedLink* link) {
   if (it == links_.end()) return;
   forgotten = std::move(it->second);
   links_.erase(it);
+  link_bytes_ -= forgotten->bytes();
+  const auto of_user = links_of_user_.find(forgotten->user());
+  if (--of_user->second == 0) links_of_user_.erase(of_user);
 }
 
 void DirectListener::Drain() {

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -73,6 +74,11 @@ class DirectListener : public std::enable_shared_from_this<DirectListener> {
 
   void OnAcceptable();
   void AcceptOne(UniqueFd socket) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool DropSilentOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void MakeRoomForLink() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckLimits(int socket_fd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd socket)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool RefuseOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnHello(uint64_t id);
   void OnHandshakeTimeout(uint64_t id);
@@ -96,9 +102,13 @@ class DirectListener : public std::enable_shared_from_this<DirectListener> {
   UniqueFd spare_ ABSL_GUARDED_BY(
       mu_);  // given up to tell a client that there are no descriptors left
   uint64_t next_handshake_ ABSL_GUARDED_BY(mu_) = 1;
-  absl::flat_hash_map<uint64_t, Handshake> handshakes_ ABSL_GUARDED_BY(mu_);
+  std::map<uint64_t, Handshake> handshakes_
+      ABSL_GUARDED_BY(mu_);  // the oldest first
   absl::flat_hash_map<ServedLink*, std::shared_ptr<ServedLink>> links_
       ABSL_GUARDED_BY(mu_);
+  // Of those: how many each user has, and their memory.
+  absl::flat_hash_map<uid_t, size_t> links_of_user_ ABSL_GUARDED_BY(mu_);
+  size_t link_bytes_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace grpc_shm

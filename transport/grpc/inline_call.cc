@@ -26,6 +26,9 @@ using Methods = grpc::experimental::InterceptorBatchMethods;
 using grpc::internal::MethodHandler;
 using grpc::internal::RpcMethod;
 
+// No sum of it and a time overflows, whatever a client says.
+constexpr int64_t kLongestTimeout = INT64_MAX / 2;
+
 // Where the interceptor leaves what it is shown, for the hook that has it run.
 thread_local Methods** shown = nullptr;
 
@@ -119,7 +122,9 @@ InlineCall::InlineCall(std::shared_ptr<Call> call, wire::CallStart start,
       method_(method),
       host_(std::move(host)) {
   if (start_.has_timeout_ns())
-    deadline_ = MonotonicNanos() + std::max<int64_t>(1, start_.timeout_ns());
+    deadline_ =
+        MonotonicNanos() +
+        std::min(kLongestTimeout, std::max<int64_t>(1, start_.timeout_ns()));
 }
 
 InlineCall::~InlineCall() {

@@ -83,6 +83,12 @@ class Reactor {
   // Forgets a timer that has not started to run.
   void CancelTimer(TimerId id);
 
+  // Whether nobody waits for events: a handler that could go on for ever should
+  // rather go on later. Any thread may ask; the answer is a hint.
+  bool IsCrowded() const {
+    return waiting_.load(std::memory_order_relaxed) == 0;
+  }
+
   // While it lives, the calling thread may block for any time: it is none of
   // the kMaxThreads, and another thread waits for events. Free of locks and
   // system calls when one does already. Does nothing on a thread that is not

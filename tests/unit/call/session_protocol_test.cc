@@ -171,6 +171,29 @@ INSTANTIATE_TEST_SUITE_P(
                     peer->Write(FrameType::kMessage, 1, std::string(9, 'x'),
                                 kMessageEnd);
                   }},
+        Violation{"EmptyFragment", "fragment is empty",
+                  [](Peer* peer) {
+                    peer->Write(FrameType::kMessage, 1, FirstFragment(20, 10),
+                                kMessageBegin);
+                    peer->Write(FrameType::kMessage, 1, "");
+                  }},
+        Violation{"MessageAfterHalfClose", "after the end of messages",
+                  [](Peer* peer) {
+                    peer->Write(FrameType::kHalfClose, 1);
+                    peer->Write(FrameType::kMessage, 1, "late",
+                                kMessageBegin | kMessageEnd);
+                  }},
+        Violation{"HalfCloseTwice", "half-closed twice",
+                  [](Peer* peer) {
+                    peer->Write(FrameType::kHalfClose, 1);
+                    peer->Write(FrameType::kHalfClose, 1);
+                  }},
+        Violation{"HalfCloseWithinAMessage", "half-closed within a message",
+                  [](Peer* peer) {
+                    peer->Write(FrameType::kMessage, 1, FirstFragment(20, 10),
+                                kMessageBegin);
+                    peer->Write(FrameType::kHalfClose, 1);
+                  }},
         Violation{"WindowExceeded", "window is exceeded",
                   [](Peer* peer) {
                     // Empty messages are charged, too. Nobody takes them.
@@ -204,6 +227,11 @@ INSTANTIATE_TEST_SUITE_P(
         Violation{"InitialMetadataThatIsNoProtobuf", "can't be parsed",
                   [](Peer* peer) {
                     peer->Write(FrameType::kInitialMetadata, 1, "\xff\xff\xff");
+                  }},
+        Violation{"InitialMetadataTwice", "initial metadata twice",
+                  [](Peer* peer) {
+                    peer->Write(FrameType::kInitialMetadata, 1);
+                    peer->Write(FrameType::kInitialMetadata, 1);
                   }},
         Violation{"GoAwayThatIsNoProtobuf", "can't be parsed",
                   [](Peer* peer) {
