@@ -24,6 +24,10 @@ namespace grpc_shm {
 // sides admit it (kServerUidsArg, ListenerOptions::peer_policy). `args`: see
 // transport/options.h.
 //
+// `target` "mailbox:NAME": whichever server takes calls from that mailbox (see
+// transport/mailbox.h, and docs/mailbox-calls.md). Calls wait in it until a
+// server is free. It is READY while the mailbox exists.
+//
 // Any other `target` goes to grpc::CreateCustomChannel with `creds` (null:
 // insecure) and `args`, so that an address is mere configuration.
 //
@@ -33,10 +37,10 @@ namespace grpc_shm {
 // server says, with
 //   INVALID_ARGUMENT     the target is no address (at once, whatever the call);
 //   UNAVAILABLE          nobody listens, or the server died during the call;
-//   PERMISSION_DENIED    the server is another user, or does not admit this
-//   one; FAILED_PRECONDITION  the server speaks another version of the
-//   protocol; RESOURCE_EXHAUSTED   no memory or descriptors are left, here or
-//   there; or a
+//                        there is no such mailbox, or it was destroyed;
+//   PERMISSION_DENIED    the server is another user, or does not admit us;
+//   FAILED_PRECONDITION  the server speaks another version of the protocol;
+//   RESOURCE_EXHAUSTED   no memory or descriptors are left, here or there; or a
 //                        limit is exceeded.
 // Calls with wait_for_ready wait, up to their deadline, until a link can be
 // made.

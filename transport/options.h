@@ -82,6 +82,12 @@ inline constexpr char kMaxReconnectBackoffMsArg[] =
 // 1, adaptive.
 inline constexpr char kWaitPolicyArg[] = "grpc_shm.wait_policy";
 
+// Of a channel to a mailbox: what a call does when the mailbox holds as many as
+// it can. 0 (default): it waits for a place, until its deadline. 1: it fails at
+// once with RESOURCE_EXHAUSTED. A mailbox of capacity zero counts as full
+// unless a server waits for a call at that moment.
+inline constexpr char kFailWhenFullArg[] = "grpc_shm.fail_when_full";
+
 // Whether calls take the short path, past gRPC's own call machinery in this
 // process: 1 (default) or 0. It is the same to the application; the long way
 // takes some microseconds more for each call. Calls with credentials of their
@@ -192,6 +198,12 @@ struct ListenerOptions {
   // Listener::Attach alone: the services of the server that may be run so.
   // ServerBuilder knows its own.
   std::vector<grpc::Service*> inline_services;
+
+  // Of a mailbox: calls that this process serves at one time. It takes the next
+  // when one has ended, so others can have it that are free. Raise it for
+  // handlers that wait more than they work, and for streams that stay open:
+  // each takes a place (and a thread, if it runs inline) as long as it lasts.
+  size_t max_mailbox_calls = 1;
 
   // Handlers that may run so at one time: each has a thread. One more call is
   // refused with RESOURCE_EXHAUSTED.

@@ -10,20 +10,21 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "transport/mailbox.h"
 #include "transport/options.h"
 #include "transport/stats.h"
 
 namespace grpc_shm {
 
-class DirectListener;
+class AddressListener;
 
-// Serves a direct address with a grpc::Server that somebody else built:
+// Serves an address with a grpc::Server that somebody else built:
 //
 //   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
 //   auto listener = grpc_shm::Listener::Attach(server.get(), "shm:greeter");
@@ -34,7 +35,8 @@ class DirectListener;
 // listener that is destroyed has its name free again.
 class Listener {
  public:
-  // Takes the address and listens. Fails with
+  // Takes the address and listens. "mailbox:NAME": takes calls from that
+  // mailbox (see transport/mailbox.h), which must exist. Fails with
   //
   //   INVALID_ARGUMENT    the address is not "shm:NAME" (see channel.h), or its
   //                       socket's path is too long;
@@ -46,6 +48,14 @@ class Listener {
   //   RESOURCE_EXHAUSTED  no descriptors, or no space where the directory is.
   static absl::StatusOr<std::unique_ptr<Listener>> Attach(
       grpc::Server* server, const std::string& address,
+      const ListenerOptions& options = ListenerOptions());
+
+  // The same for "mailbox:NAME" alone; makes the mailbox first, with `create`,
+  // if there is none. One that exists is used as it is. Nobody destroys it but
+  // Mailbox::Destroy. Fails as Mailbox::Create does.
+  static absl::StatusOr<std::unique_ptr<Listener>> Attach(
+      grpc::Server* server, const std::string& address,
+      const MailboxOptions& create,
       const ListenerOptions& options = ListenerOptions());
 
   Listener(const Listener&) = delete;
@@ -65,9 +75,9 @@ class Listener {
   ListenerStats stats() const;
 
  private:
-  explicit Listener(std::shared_ptr<DirectListener> listener);
+  explicit Listener(std::shared_ptr<AddressListener> listener);
 
-  const std::shared_ptr<DirectListener> listener_;
+  const std::shared_ptr<AddressListener> listener_;
 };
 
 // A server at any number of addresses, through shared memory and otherwise;
@@ -126,8 +136,13 @@ class Server {
 // Threads: one at a time. What is registered must outlive the server.
 class ServerBuilder {
  public:
-  // Serves `address`, "shm:NAME". May be called several times.
+  // Serves `address`, "shm:NAME" or "mailbox:NAME". May be called several
+  // times. A mailbox must exist, or is made with `create` if it does not: see
+  // Listener::Attach.
   ServerBuilder& Listen(const std::string& address,
+                        const ListenerOptions& options = ListenerOptions());
+  ServerBuilder& Listen(const std::string& address,
+                        const MailboxOptions& create,
                         const ListenerOptions& options = ListenerOptions());
 
   ServerBuilder& AddListeningPort(
@@ -175,7 +190,12 @@ class ServerBuilder {
   grpc::ServerBuilder builder_;
   int max_send_message_bytes_ = -1;
   std::vector<grpc::Service*> services_;  // those for any host
-  std::vector<std::pair<std::string, ListenerOptions>> addresses_;
+  struct Address {
+    std::string address;
+    ListenerOptions options;
+    absl::optional<MailboxOptions> create;
+  };
+  std::vector<Address> addresses_;
 };
 
 template <typename T>

@@ -25,7 +25,10 @@ class GrpcServer : public RunningServer {
   absl::Status Attach(const std::string& address,
                       const ListenerOptions& options) {
     absl::StatusOr<std::unique_ptr<Listener>> listener =
-        Listener::Attach(server_.get(), address, options);
+        IsMailboxAddress(address)
+            ? Listener::Attach(server_.get(), address, TestMailboxOptions(),
+                               options)
+            : Listener::Attach(server_.get(), address, options);
     if (!listener.ok()) return listener.status();
     listeners_.push_back(*std::move(listener));
     return absl::OkStatus();
@@ -46,12 +49,25 @@ class GrpcServer : public RunningServer {
 }  // namespace
 
 bool IsShmAddress(const std::string& address) {
-  return absl::StartsWith(address, "shm:");
+  return absl::StartsWith(address, "shm:") || IsMailboxAddress(address);
+}
+
+bool IsMailboxAddress(const std::string& address) {
+  return absl::StartsWith(address, "mailbox:");
+}
+
+MailboxOptions TestMailboxOptions() {
+  MailboxOptions options;
+  options.max_message_bytes = 128 << 10;  // metadata must fit
+  return options;
 }
 
 ListenerOptions ListenerOptionsOf(const ServerConfig& config) {
   ListenerOptions options;
   options.inline_dispatch = !config.without_inline_dispatch();
+  // As many as a server without a mailbox may serve.
+  options.max_mailbox_calls =
+      config.has_max_mailbox_calls() ? config.max_mailbox_calls() : 10000;
   if (config.has_wait_policy()) {
     options.wait_policy = static_cast<WaitPolicy>(config.wait_policy());
   }

@@ -14,6 +14,7 @@
 #include "grpcpp/server.h"
 #include "tests/integration/control.pb.h"
 #include "tests/integration/echo_implementation.h"
+#include "transport/mailbox.h"
 #include "transport/options.h"
 
 namespace grpc_shm {
@@ -38,7 +39,8 @@ struct ServerParts {
   std::unique_ptr<grpc::ServerCompletionQueue> queue;
 };
 
-// With grpc::ServerBuilder, and grpc_shm::Listener for "shm:" addresses.
+// With grpc::ServerBuilder, and grpc_shm::Listener for "shm:" and "mailbox:"
+// addresses. A mailbox is made if there is none.
 absl::StatusOr<std::unique_ptr<RunningServer>> StartWithGrpcBuilder(
     const ServerConfig& config, ServerParts* parts);
 
@@ -46,7 +48,11 @@ absl::StatusOr<std::unique_ptr<RunningServer>> StartWithGrpcBuilder(
 absl::StatusOr<std::unique_ptr<RunningServer>> StartWithShmBuilder(
     const ServerConfig& config, ServerParts* parts);
 
+// "shm:" or "mailbox:".
 bool IsShmAddress(const std::string& address);
+bool IsMailboxAddress(const std::string& address);
+// Of a mailbox that a server makes.
+MailboxOptions TestMailboxOptions();
 ListenerOptions ListenerOptionsOf(const ServerConfig& config);
 
 // The common part: everything but the addresses.

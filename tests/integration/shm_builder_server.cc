@@ -37,7 +37,9 @@ absl::StatusOr<std::unique_ptr<RunningServer>> StartWithShmBuilder(
   ServerBuilder builder;
   Configure(config, parts, &builder);
   for (const std::string& address : config.addresses()) {
-    if (IsShmAddress(address)) {
+    if (IsMailboxAddress(address)) {
+      builder.Listen(address, TestMailboxOptions(), ListenerOptionsOf(config));
+    } else if (IsShmAddress(address)) {
       builder.Listen(address, ListenerOptionsOf(config));
     } else {
       builder.AddListeningPort(address, grpc::InsecureServerCredentials());

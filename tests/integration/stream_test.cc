@@ -116,8 +116,7 @@ void ExpectEndWithoutReading(const ChannelPtr& channel, grpc::StatusCode code) {
 
 TEST_P(StreamTest, EndsForTheClientWhenTheServerReadsNothing) {
   if (GetParam() == Transport::kInproc ||
-      GetParam() == Transport::kShmUniversal ||
-      GetParam() == Transport::kShmInline) {
+      (IsShm(GetParam()) && !MakesTypedCalls(GetParam()))) {
     GTEST_SKIP() << "gRPC's in-process transport, which a client off the short "
                     "path goes through, lets the client's write wait for a "
                     "server that has finished";

@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "tests/integration/server_host.h"
 #include "transport/channel.h"
+#include "transport/mailbox.h"
 #include "transport/options.h"
 
 namespace grpc_shm {
@@ -34,10 +35,28 @@ std::string MakeTestDirectory() {
   return path;
 }
 
+std::string MakeMailboxDirectory() {
+  std::string path = "/dev/shm/grpc-shm-test-XXXXXX";
+  if (mkdtemp(&path[0]) == nullptr) abort();
+  setenv("GRPC_SHM_MAILBOX_DIR", path.c_str(), 1);
+  return path;
+}
+
+const std::string& MailboxDirectory() {
+  static const auto* directory = new std::string(MakeMailboxDirectory());
+  return *directory;
+}
+
 class DirectoryRemoval : public ::testing::Environment {
  public:
-  void SetUp() override { TestDirectory(); }
-  void TearDown() override { std::filesystem::remove_all(TestDirectory()); }
+  void SetUp() override {
+    TestDirectory();
+    MailboxDirectory();
+  }
+  void TearDown() override {
+    std::filesystem::remove_all(TestDirectory());
+    std::filesystem::remove_all(MailboxDirectory());
+  }
 };
 
 const ::testing::Environment* const kDirectoryRemoval =
@@ -45,10 +64,14 @@ const ::testing::Environment* const kDirectoryRemoval =
 
 class ProcessServer : public TestServer {
  public:
-  ProcessServer(Transport transport, std::string address)
+  ProcessServer(Transport transport, std::string address, bool owns_mailbox)
       : process_("echo_server"),
         transport_(transport),
-        address_(std::move(address)) {}
+        address_(std::move(address)),
+        owns_mailbox_(owns_mailbox) {}
+  ~ProcessServer() override {
+    if (owns_mailbox_) Mailbox::Destroy(address_).IgnoreError();
+  }
 
   ControlReply Command(const ControlRequest& request) override {
     return process_.Command(request);
@@ -66,6 +89,7 @@ class ProcessServer : public TestServer {
   ChildProcess process_;
   const Transport transport_;
   const std::string address_;
+  const bool owns_mailbox_;
 };
 
 class InprocServer : public TestServer {
@@ -96,6 +120,10 @@ std::string TransportName(Transport transport) {
       return "shm_inline";
     case Transport::kShmUniversal:
       return "shm_universal";
+    case Transport::kMailbox:
+      return "mailbox";
+    case Transport::kMailboxUniversal:
+      return "mailbox_universal";
     case Transport::kUnix:
       return "unix";
     default:
@@ -107,12 +135,19 @@ bool IsShm(Transport transport) {
   return transport != Transport::kUnix && transport != Transport::kInproc;
 }
 
+bool IsMailbox(Transport transport) {
+  return transport == Transport::kMailbox ||
+         transport == Transport::kMailboxUniversal;
+}
+
 bool MakesTypedCalls(Transport transport) {
-  return transport == Transport::kShm || transport == Transport::kShmTyped;
+  return transport == Transport::kShm || transport == Transport::kShmTyped ||
+         transport == Transport::kMailbox;
 }
 
 bool DispatchesInline(Transport transport) {
-  return transport == Transport::kShm || transport == Transport::kShmInline;
+  return transport == Transport::kShm || transport == Transport::kShmInline ||
+         transport == Transport::kMailbox;
 }
 
 const std::string& TestDirectory() {
@@ -130,6 +165,9 @@ std::string NewAddress(Transport transport) {
       return absl::StrCat("unix:", TestDirectory(), "/", name);
     case Transport::kInproc:
       return "";
+    case Transport::kMailbox:
+    case Transport::kMailboxUniversal:
+      return "mailbox:" + name;
     default:
       return "shm:" + name;
   }
@@ -137,7 +175,8 @@ std::string NewAddress(Transport transport) {
 
 ChannelPtr MakeChannel(const std::string& address,
                        const grpc::ChannelArguments& arguments) {
-  if (absl::StartsWith(address, "shm:")) {
+  if (absl::StartsWith(address, "shm:") ||
+      absl::StartsWith(address, "mailbox:")) {
     return CreateChannel(address, nullptr, arguments);
   }
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
@@ -152,9 +191,11 @@ absl::StatusOr<std::unique_ptr<TestServer>> TestServer::Start(
     if (!host.ok()) return host.status();
     return std::make_unique<InprocServer>(*std::move(host));
   }
-  if (config.addresses().empty()) config.add_addresses(NewAddress(transport));
+  const bool has_address = !config.addresses().empty();
+  if (!has_address) config.add_addresses(NewAddress(transport));
   config.set_without_inline_dispatch(!DispatchesInline(transport));
-  auto server = std::make_unique<ProcessServer>(transport, config.addresses(0));
+  auto server = std::make_unique<ProcessServer>(
+      transport, config.addresses(0), IsMailbox(transport) && !has_address);
   ControlRequest request;
   *request.mutable_start() = config;
   const ControlReply reply = server->Command(request);

@@ -27,18 +27,23 @@ enum class Transport {
   kShmTyped,      // not inline
   kShmInline,     // not typed
   kShmUniversal,  // neither: what every call can do
+  kMailbox,       // calls through a mailbox, with the defaults: both
+  kMailboxUniversal,
   kUnix,
   kInproc,
 };
 
 std::string TransportName(Transport transport);
+// Through shared memory, directly or through a mailbox.
 bool IsShm(Transport transport);
+bool IsMailbox(Transport transport);
 // What is allowed, not what is done: not every stub or service can.
 bool MakesTypedCalls(Transport transport);
 bool DispatchesInline(Transport transport);
 
 // The private directory of this test process, with every socket it makes;
-// $GRPC_SHM_DIR is a directory in it.
+// $GRPC_SHM_DIR is a directory in it. $GRPC_SHM_MAILBOX_DIR is another private
+// directory, in /dev/shm, with every mailbox.
 const std::string& TestDirectory();
 std::string RendezvousDirectory();
 
@@ -56,7 +61,8 @@ inline constexpr absl::Duration kPromptly = absl::Milliseconds(100);
 // channel in this one.
 class TestServer {
  public:
-  // Returns why the server did not start.
+  // Returns why the server did not start. A mailbox that the test has not given
+  // the address of goes with its server.
   static absl::StatusOr<std::unique_ptr<TestServer>> Start(Transport transport,
                                                            ServerConfig config);
   virtual ~TestServer() = default;
@@ -77,8 +83,8 @@ class TestServer {
   void BeginShutdown(absl::Duration grace = absl::InfiniteDuration());
 };
 
-// A channel to a "shm:" address by grpc_shm::CreateChannel, to any other by
-// gRPC itself.
+// A channel to a "shm:" or "mailbox:" address by grpc_shm::CreateChannel, to
+// any other by gRPC itself.
 ChannelPtr MakeChannel(const std::string& address,
                        const grpc::ChannelArguments& arguments = {});
 

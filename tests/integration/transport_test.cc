@@ -36,6 +36,8 @@ std::vector<Transport> ConnectedTransports() {
 
 std::vector<Transport> AllTransports() {
   std::vector<Transport> transports = ConnectedTransports();
+  transports.push_back(Transport::kMailbox);
+  transports.push_back(Transport::kMailboxUniversal);
   transports.push_back(Transport::kInproc);
   return transports;
 }

@@ -46,12 +46,12 @@ class TransportTest : public ::testing::TestWithParam<Transport> {
       Transports, suite, ::testing::ValuesIn(__VA_ARGS__()), \
       [](const auto& info) { return TransportName(info.param); })
 
-// All ways through shared memory.
+// All ways through shared memory to a server with a name.
 std::vector<Transport> ShmTransports();
 std::vector<Transport> AllTransports();
 // Where client and server are processes, between which there is a connection:
 // the in-process channel has neither, so there is no state of it, no absence
-// or death of its server.
+// or death of its server; and a call in a mailbox waits for any server.
 std::vector<Transport> ConnectedTransports();
 
 // A context that gives a test's call up after kPatience, so that a call which

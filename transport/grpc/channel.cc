@@ -23,6 +23,7 @@
 #include "transport/grpc/convert.h"
 #include "transport/grpc/direct_channel.h"
 #include "transport/grpc/grpc_access.h"
+#include "transport/grpc/mailbox_channel.h"
 #include "transport/grpc/short_call.h"
 #include "transport/grpc/switchboard.h"
 #include "transport/link/address.h"
@@ -93,10 +94,17 @@ ClientChannel::Options ReadOptions(const grpc_channel_args& args) {
       args, kMaxReconnectBackoffMsArg, options.max_reconnect_backoff);
   options.wait_policy = ToSpinPolicy(IntArg(
       args, kWaitPolicyArg, static_cast<int64_t>(WaitPolicy::kAdaptive)));
+  options.fails_when_full = IntArg(args, kFailWhenFullArg, 0) != 0;
   options.max_receive_message_bytes =
       std::max<int64_t>(-1, IntArg(args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
                                    kDefaultMaxReceiveBytes));
   return options;
+}
+
+std::shared_ptr<ClientChannel> NewClientChannel(
+    const std::string& target, const ClientChannel::Options& options) {
+  if (IsMailboxTarget(target)) return MailboxChannel::Create(target, options);
+  return DirectChannel::Create(target, options);
 }
 
 // What else the channel knows about its calls.
@@ -325,7 +333,7 @@ class Channel : public grpc::ChannelInterface {
  public:
   Channel(const std::string& target, const grpc::ChannelArguments& args)
       : client_channel_(
-            DirectChannel::Create(target, ReadOptions(args.c_channel_args()))),
+            NewClientChannel(target, ReadOptions(args.c_channel_args()))),
         path_(ReadPathOptions(args.c_channel_args())),
         in_process_(Switchboard::Get().NewChannel(
             args,
@@ -404,7 +412,8 @@ std::shared_ptr<grpc::ChannelInterface> CreateChannel(
     const std::string& target,
     const std::shared_ptr<grpc::ChannelCredentials>& creds,
     const grpc::ChannelArguments& args) {
-  if (IsDirectTarget(target)) return std::make_shared<Channel>(target, args);
+  if (IsDirectTarget(target) || IsMailboxTarget(target))
+    return std::make_shared<Channel>(target, args);
   return grpc::CreateCustomChannel(
       target, creds != nullptr ? creds : grpc::InsecureChannelCredentials(),
       args);

@@ -35,6 +35,7 @@ class ClientChannel {
         absl::Seconds(20);  // a server may be stopped, or busy
     absl::Duration max_reconnect_backoff = absl::Seconds(30);
     SpinPolicy wait_policy = SpinPolicy::kAdaptive;
+    bool fails_when_full = false;  // of a mailbox: rather than wait
   };
 
   ClientChannel() = default;

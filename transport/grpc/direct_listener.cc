@@ -14,8 +14,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "transport/grpc/convert.h"
-#include "transport/grpc/grpc_access.h"
 #include "transport/grpc/inline_call.h"
 #include "transport/grpc/peer_registry.h"
 #include "transport/grpc/server_call.h"
@@ -52,42 +50,11 @@ UniqueFd OpenSpare() {
   return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
-LinkOptions ToLinkOptions(const ListenerOptions& options) {
-  LinkOptions link;
-  link.peers = options.peer_policy;
-  link.directory = options.directory;
-  link.ring_bytes = options.ring_bytes;
-  link.max_ring_bytes = std::max(options.max_ring_bytes, options.ring_bytes);
-  link.min_ring_bytes = std::min(link.min_ring_bytes, link.max_ring_bytes);
-  link.window_bytes = options.window_bytes;
-  link.max_window_bytes =
-      std::max(options.max_window_bytes, options.window_bytes);
-  link.min_window_bytes =
-      std::min(link.min_window_bytes, link.max_window_bytes);
-  return link;
-}
-
-RendezvousOptions ServerRendezvous(const LinkOptions& options) {
+RendezvousOptions ServerRendezvous(const ListenerOptions& options) {
   RendezvousOptions where;
   where.directory = options.directory;
-  where.shared = options.peers.admits_others();
+  where.shared = options.peer_policy.admits_others();
   return where;
-}
-
-// What the server sends must pass, whatever its size: the client's limit is the
-// client's matter.
-grpc::ChannelArguments UnlimitedArguments() {
-  grpc::ChannelArguments args;
-  args.SetMaxReceiveMessageSize(-1);
-  return args;
-}
-
-// The stricter of the listener's and the server's limit; -1: none.
-int64_t MaxReceiveBytes(int64_t listener, const grpc::Server& server) {
-  int64_t limit = MaxReceiveMessageBytes(server);
-  if (limit < -1) limit = kDefaultMaxReceiveBytes;  // not set
-  if (listener < 0) return limit;
-  return limit < 0 ? listener : std::min(listener, limit);
 }
 
 }  // namespace
@@ -112,12 +79,13 @@ class DirectListener::ServedLink : public SessionHandler {
 
   std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>& call,
                                       wire::CallStart start) override {
-    const std::shared_ptr<InlineHost>& host = listener_->inline_host_;
+    CallDestination& destination = listener_->destination_;
+    const std::shared_ptr<InlineHost>& host = destination.inline_host();
     InlineMethod* const method = host->services().Find(start.method());
     if (method == nullptr) {
-      listener_->universal_calls_.fetch_add(1, std::memory_order_relaxed);
+      destination.CountUniversalCall();
       return std::make_shared<ServerCall>(call, start, *identity_,
-                                          &listener_->stub_);
+                                          destination.stub());
     }
     auto inline_call = std::make_shared<InlineCall>(call, std::move(start),
                                                     identity_, method, host);
@@ -144,8 +112,7 @@ absl::StatusOr<std::shared_ptr<DirectListener>> DirectListener::Start(
   absl::StatusOr<std::string> name = ParseDirectAddress(address);
   if (!name.ok()) return name.status();
   absl::StatusOr<std::unique_ptr<ListeningName>> listening =
-      ListeningName::Acquire(*name, options.backlog,
-                             ServerRendezvous(ToLinkOptions(options)));
+      ListeningName::Acquire(*name, options.backlog, ServerRendezvous(options));
   if (!listening.ok()) return listening.status();
   std::shared_ptr<DirectListener> listener(
       new DirectListener(address, *std::move(name), server, options));
@@ -162,21 +129,10 @@ absl::StatusOr<std::shared_ptr<DirectListener>> DirectListener::Start(
   return listener;
 }
 
-DirectListener::DirectListener(std::string address, std::string name,
+DirectListener::DirectListener(const std::string& address, std::string name,
                                grpc::Server* server,
                                const ListenerOptions& options)
-    : address_(std::move(address)),
-      name_(std::move(name)),
-      options_(options),
-      link_options_(ToLinkOptions(options)),
-      max_receive_message_bytes_(
-          MaxReceiveBytes(options.max_receive_message_bytes, *server)),
-      inline_host_(std::make_shared<InlineHost>(
-          *server,
-          options.inline_dispatch ? options.inline_services
-                                  : std::vector<grpc::Service*>(),
-          options.max_inline_handlers, options.max_send_message_bytes)),
-      stub_(server->InProcessChannel(UnlimitedArguments())) {}
+    : name_(std::move(name)), destination_(address, server, options) {}
 
 DirectListener::~DirectListener() {
   absl::MutexLock lock(&mu_);
@@ -202,17 +158,19 @@ void DirectListener::OnAcceptable() {
 
 void DirectListener::AcceptOne(UniqueFd socket) {
   // Whoever is not admitted takes no place, not even for its hand-shake.
-  absl::Status status = CheckClient(socket, link_options_);
+  absl::Status status = CheckClient(socket, destination_.link_options());
   if (status.ok()) status = CheckLimits(socket.get());
-  if (status.ok() && handshakes_.size() >= options_.max_handshakes &&
+  if (status.ok() &&
+      handshakes_.size() >= destination_.options().max_handshakes &&
       !DropSilentOne()) {
-    status = absl::ResourceExhaustedError(absl::StrCat(
-        address_, ": the server has its limit of ", options_.max_handshakes,
-        " hand-shakes under way; try again, or raise "
-        "ListenerOptions::max_handshakes"));
+    status = absl::ResourceExhaustedError(
+        absl::StrCat(destination_.address(), ": the server has its limit of ",
+                     destination_.options().max_handshakes,
+                     " hand-shakes under way; try again, or raise "
+                     "ListenerOptions::max_handshakes"));
   }
   if (!status.ok()) {
-    Refuse(socket, status, link_options_);
+    Refuse(socket, status, destination_.link_options());
     return;
   }
   const uint64_t id = next_handshake_++;
@@ -222,11 +180,11 @@ void DirectListener::AcceptOne(UniqueFd socket) {
         if (const auto self = weak.lock()) self->OnHello(id);
       });
   if (!source.ok()) {
-    Refuse(socket, source.status(), link_options_);
+    Refuse(socket, source.status(), destination_.link_options());
     return;
   }
-  const Reactor::TimerId timer =
-      Reactor::Get().After(options_.handshake_timeout, [weak, id] {
+  const Reactor::TimerId timer = Reactor::Get().After(
+      destination_.options().handshake_timeout, [weak, id] {
         if (const auto self = weak.lock()) self->OnHandshakeTimeout(id);
       });
   handshakes_.emplace(id, Handshake{std::move(socket), *source, timer});
@@ -255,19 +213,20 @@ void DirectListener::MakeRoomForLink() {
 
 // Whether there may be one more link, and of that client.
 absl::Status DirectListener::CheckLimits(int socket_fd) {
-  if (links_.size() >= options_.max_links) {
+  if (links_.size() >= destination_.options().max_links) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        address_, ": the server has its limit of ", options_.max_links,
+        destination_.address(), ": the server has its limit of ",
+        destination_.options().max_links,
         " links; close some, or raise ListenerOptions::max_links"));
   }
   absl::StatusOr<PeerCredentials> peer = CredentialsOf(socket_fd);
   if (!peer.ok()) return peer.status();
   const auto of_user = links_of_user_.find(peer->uid);
   if (of_user != links_of_user_.end() &&
-      of_user->second >= options_.max_links_per_user) {
+      of_user->second >= destination_.options().max_links_per_user) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        address_, ": the server has its limit of ", options_.max_links_per_user,
-        " links of user ", peer->uid,
+        destination_.address(), ": the server has its limit of ",
+        destination_.options().max_links_per_user, " links of user ", peer->uid,
         "; close some, or raise ListenerOptions::max_links_per_user"));
   }
   return absl::OkStatus();
@@ -277,18 +236,20 @@ absl::Status DirectListener::CheckLimits(int socket_fd) {
 absl::StatusOr<std::unique_ptr<Link>> DirectListener::MakeLink(
     UniqueFd socket) {
   absl::Status status = CheckLimits(socket.get());
-  LinkOptions link_options = link_options_;
+  LinkOptions link_options = destination_.link_options();
   const size_t left =
-      options_.max_link_bytes - std::min(options_.max_link_bytes, link_bytes_);
+      destination_.options().max_link_bytes -
+      std::min(destination_.options().max_link_bytes, link_bytes_);
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t smallest = GrantedRingBytes(link_options, 1);
   if (status.ok() && left < SegmentBytes(page, smallest)) {
     status = absl::ResourceExhaustedError(absl::StrCat(
-        address_, ": the links have their limit of ", options_.max_link_bytes,
+        destination_.address(), ": the links have their limit of ",
+        destination_.options().max_link_bytes,
         " bytes; close some, or raise ListenerOptions::max_link_bytes"));
   }
   if (!status.ok()) {
-    Refuse(socket, status, link_options_);
+    Refuse(socket, status, destination_.link_options());
     return status;
   }
   link_options.max_ring_bytes =
@@ -307,10 +268,10 @@ bool DirectListener::RefuseOne() {
   if (accepted) {
     Refuse(*socket,
            absl::ResourceExhaustedError(
-               absl::StrCat(address_,
+               absl::StrCat(destination_.address(),
                             ": the server has no descriptors left; raise its "
                             "limit (ulimit -n)")),
-           link_options_);
+           destination_.link_options());
   }
   socket = absl::CancelledError();  // closes it, which leaves a descriptor for
                                     // the spare one
@@ -338,17 +299,8 @@ void DirectListener::OnHello(uint64_t id) {
       MakeLink(std::move(handshake->socket));
   if (!link.ok()) return;
   auto served = std::make_shared<ServedLink>(shared_from_this(), **link);
-  SessionOptions options;
-  options.role = SessionOptions::Role::kServer;
-  options.address = address_;
-  options.max_receive_message_bytes = max_receive_message_bytes_;
-  options.max_calls = options_.max_calls_per_link;
-  options.max_metadata_bytes = options_.max_metadata_bytes;
-  options.max_buffered_bytes = options_.max_buffered_bytes_per_link;
-  options.wait_policy =
-      ToSpinPolicy(static_cast<int64_t>(options_.wait_policy));
-  absl::StatusOr<std::shared_ptr<Session>> session =
-      Session::Start(*std::move(link), std::move(options), served);
+  absl::StatusOr<std::shared_ptr<Session>> session = Session::Start(
+      *std::move(link), destination_.NewSessionOptions(), served);
   if (!session.ok()) return;
   served->set_session(*std::move(session));
   links_.emplace(served.get(), served);
@@ -404,17 +356,13 @@ void DirectListener::Close() {
   }
   for (const auto& link : links) {
     link->session()->Close(absl::UnavailableError(
-        absl::StrCat(address_, ": the server has shut down")));
+        absl::StrCat(destination_.address(), ": the server has shut down")));
   }
-  inline_host_->AwaitNone();
+  destination_.inline_host()->AwaitNone();
 }
 
 ListenerStats DirectListener::stats() const {
-  ListenerStats stats;
-  stats.address = address_;
-  stats.inline_calls = inline_host_->calls();
-  stats.universal_calls = universal_calls_.load(std::memory_order_relaxed);
-  stats.services = inline_host_->services().stats();
+  ListenerStats stats = destination_.stats();
   absl::MutexLock lock(&mu_);
   stats.links = links_.size();
   return stats;

@@ -4,10 +4,8 @@
 #ifndef GRPC_SHM_TRANSPORT_GRPC_DIRECT_LISTENER_H_
 #define GRPC_SHM_TRANSPORT_GRPC_DIRECT_LISTENER_H_
 
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/server.h>
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -20,8 +18,7 @@
 #include "absl/time/time.h"
 #include "transport/base/unique_fd.h"
 #include "transport/call/session.h"
-#include "transport/grpc/inline_host.h"
-#include "transport/link/link_options.h"
+#include "transport/grpc/address_listener.h"
 #include "transport/link/listening_name.h"
 #include "transport/link/reactor.h"
 #include "transport/options.h"
@@ -34,7 +31,9 @@ namespace grpc_shm {
 //
 // Threads: any. Ownership: shared by its owner and, while they run, by reactor
 // handlers; holds its links.
-class DirectListener : public std::enable_shared_from_this<DirectListener> {
+class DirectListener final
+    : public AddressListener,
+      public std::enable_shared_from_this<DirectListener> {
  public:
   // Takes the name and listens. INVALID_ARGUMENT, ALREADY_EXISTS,
   // PERMISSION_DENIED, RESOURCE_EXHAUSTED: see ListeningName and Reactor.
@@ -44,20 +43,12 @@ class DirectListener : public std::enable_shared_from_this<DirectListener> {
 
   DirectListener(const DirectListener&) = delete;
   DirectListener& operator=(const DirectListener&) = delete;
-  ~DirectListener();
+  ~DirectListener() override;
 
-  // Gives up the name and tells the clients to start no more calls. Returns at
-  // once.
-  void Drain();
-
-  // Until every call has ended or the deadline has passed.
-  void AwaitIdle(absl::Time deadline);
-
-  // Ends the calls that are left, and all links. Waits for handlers that run
-  // inline.
-  void Close();
-
-  ListenerStats stats() const;
+  void Drain() override;
+  void AwaitIdle(absl::Time deadline) override;
+  void Close() override;
+  ListenerStats stats() const override;
 
  private:
   class ServedLink;
@@ -69,8 +60,8 @@ class DirectListener : public std::enable_shared_from_this<DirectListener> {
     Reactor::TimerId timer;
   };
 
-  DirectListener(std::string address, std::string name, grpc::Server* server,
-                 const ListenerOptions& options);
+  DirectListener(const std::string& address, std::string name,
+                 grpc::Server* server, const ListenerOptions& options);
 
   void OnAcceptable();
   void AcceptOne(UniqueFd socket) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -86,14 +77,8 @@ class DirectListener : public std::enable_shared_from_this<DirectListener> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Forget(ServedLink* link);
 
-  const std::string address_;
   const std::string name_;
-  const ListenerOptions options_;
-  const LinkOptions link_options_;
-  const int64_t max_receive_message_bytes_;
-  const std::shared_ptr<InlineHost> inline_host_;
-  grpc::GenericStub stub_;
-  std::atomic<uint64_t> universal_calls_{0};
+  CallDestination destination_;
 
   mutable absl::Mutex mu_;
   std::unique_ptr<ListeningName> listening_

@@ -162,6 +162,20 @@ bool InlineCall::TakeRequest() {
   return true;
 }
 
+void InlineCall::RunHere() {
+  {
+    MutexLock lock(&mu_);
+    submitted_ = true;
+  }
+  for (;;) {
+    readable_.store(false, std::memory_order_relaxed);
+    if (TakeRequest()) break;
+    Wait([this] { return readable_.load(std::memory_order_acquire); });
+    if (over_.load()) return;
+  }
+  Run();
+}
+
 void InlineCall::Run() {
   InlineHost::Turn turn(host_.get());
   if (over_.load()) return;

@@ -61,6 +61,10 @@ class InlineCall final : public CallHandler,
   // Starts to watch the deadline.
   void Begin();
 
+  // Runs the handler on this thread, rather than as a job, once there is what
+  // it is called with. May be called before any notification.
+  void RunHere();
+
   void OnReadable() override;
   void OnSent() override;
   void OnAborted(const absl::Status& status) override;

@@ -4,9 +4,11 @@
 #ifndef GRPC_SHM_TRANSPORT_GRPC_OUTBOUND_CALL_H_
 #define GRPC_SHM_TRANSPORT_GRPC_OUTBOUND_CALL_H_
 
+#include <cstddef>
 #include <memory>
 
 #include "absl/status/status.h"
+#include "absl/types/optional.h"
 #include "proto/wire.pb.h"
 #include "transport/call/call.h"
 
@@ -26,6 +28,12 @@ class OutboundCall {
 
   // The call's first frame, with the time that is left to its deadline now.
   virtual const wire::CallStart& Start() = 0;
+
+  // The call's only message, if that is known and has at most so many bytes: it
+  // goes to the server with Start(), and is not sent once more.
+  virtual absl::optional<OutgoingMessage> TakeRequest(size_t /*most_bytes*/) {
+    return absl::nullopt;
+  }
 
   // The call is on a link.
   virtual void OnStarted(std::shared_ptr<Call> call) = 0;

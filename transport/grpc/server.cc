@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "transport/grpc/direct_listener.h"
+#include "transport/grpc/mailbox_listener.h"
+#include "transport/link/address.h"
 
 namespace grpc_shm {
 
@@ -16,13 +18,31 @@ namespace grpc_shm {
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Attach(
     grpc::Server* server, const std::string& address,
     const ListenerOptions& options) {
-  absl::StatusOr<std::shared_ptr<DirectListener>> listener =
-      DirectListener::Start(address, server, options);
-  if (!listener.ok()) return listener.status();
-  return std::unique_ptr<Listener>(new Listener(*std::move(listener)));
+  std::shared_ptr<AddressListener> listener;
+  if (IsMailboxTarget(address)) {
+    absl::StatusOr<std::shared_ptr<MailboxListener>> started =
+        MailboxListener::Start(address, nullptr, server, options);
+    if (!started.ok()) return started.status();
+    listener = *std::move(started);
+  } else {
+    absl::StatusOr<std::shared_ptr<DirectListener>> started =
+        DirectListener::Start(address, server, options);
+    if (!started.ok()) return started.status();
+    listener = *std::move(started);
+  }
+  return std::unique_ptr<Listener>(new Listener(std::move(listener)));
 }
 
-Listener::Listener(std::shared_ptr<DirectListener> listener)
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Attach(
+    grpc::Server* server, const std::string& address,
+    const MailboxOptions& create, const ListenerOptions& options) {
+  absl::StatusOr<std::shared_ptr<MailboxListener>> started =
+      MailboxListener::Start(address, &create, server, options);
+  if (!started.ok()) return started.status();
+  return std::unique_ptr<Listener>(new Listener(*std::move(started)));
+}
+
+Listener::Listener(std::shared_ptr<AddressListener> listener)
     : listener_(std::move(listener)) {}
 
 Listener::~Listener() { Shutdown(absl::InfinitePast()); }
@@ -64,7 +84,14 @@ std::vector<ListenerStats> Server::stats() const {
 
 ServerBuilder& ServerBuilder::Listen(const std::string& address,
                                      const ListenerOptions& options) {
-  addresses_.emplace_back(address, options);
+  addresses_.push_back({address, options, absl::nullopt});
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::Listen(const std::string& address,
+                                     const MailboxOptions& create,
+                                     const ListenerOptions& options) {
+  addresses_.push_back({address, options, create});
   return *this;
 }
 
@@ -156,11 +183,14 @@ std::unique_ptr<Server> ServerBuilder::BuildAndStart(absl::Status* error) {
   std::unique_ptr<Server> server;
   if (std::unique_ptr<grpc::Server> built = builder_.BuildAndStart()) {
     server.reset(new Server(std::move(built)));
-    for (auto& [address, options] : addresses_) {
+    for (auto& [address, options, create] : addresses_) {
       options.inline_services = services_;
       options.max_send_message_bytes = max_send_message_bytes_;
       absl::StatusOr<std::unique_ptr<Listener>> listener =
-          Listener::Attach(server->grpc_server(), address, options);
+          create.has_value()
+              ? Listener::Attach(server->grpc_server(), address, *create,
+                                 options)
+              : Listener::Attach(server->grpc_server(), address, options);
       status = listener.status();
       if (!status.ok()) break;
       server->listeners_.push_back(*std::move(listener));

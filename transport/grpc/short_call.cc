@@ -139,18 +139,30 @@ const wire::CallStart& ShortCall::Start() {
   return start_;
 }
 
+absl::optional<OutgoingMessage> ShortCall::TakeRequest(size_t most_bytes) {
+  MutexLock lock(&mu_);
+  if (!half_closed_ || early_messages_.size() != 1 ||
+      early_messages_.front().size() > most_bytes)
+    return absl::nullopt;
+  OutgoingMessage request = std::move(early_messages_.front());
+  early_messages_.clear();
+  --unsent_;
+  request_taken_ = true;
+  return request;
+}
+
 void ShortCall::OnStarted(std::shared_ptr<Call> call) {
   Effects effects;
   {
     MutexLock lock(&mu_);
     link_call_ = std::move(call);
-    effects.flush = true;
+    effects.flush = !request_taken_;  // else there is nothing to send
     if (trailers_.has_value()) {
       effects.cancel = true;  // the application was quicker
     } else {
       for (OutgoingMessage& message : early_messages_)
         link_call_->SendMessage(std::move(message));
-      if (half_closed_) link_call_->SendHalfClose();
+      if (half_closed_ && !request_taken_) link_call_->SendHalfClose();
     }
     early_messages_.clear();
     Advance(&effects);  // it may have been answered already

@@ -79,6 +79,7 @@ class ShortCall final : public CallHandler,
   bool waits_for_ready() const override { return traits_.wait_for_ready; }
   std::shared_ptr<CallHandler> handler() override { return shared_from_this(); }
   const wire::CallStart& Start() override;
+  absl::optional<OutgoingMessage> TakeRequest(size_t most_bytes) override;
   void OnStarted(std::shared_ptr<Call> call) override;
   void Fail(const absl::Status& status) override { OnAborted(status); }
 
@@ -151,6 +152,7 @@ class ShortCall final : public CallHandler,
   // Before there is a link.
   std::vector<OutgoingMessage> early_messages_ ABSL_GUARDED_BY(mu_);
   bool half_closed_ ABSL_GUARDED_BY(mu_) = false;
+  bool request_taken_ ABSL_GUARDED_BY(mu_) = false;
 
   int unsent_ ABSL_GUARDED_BY(mu_) = 0;  // messages given to the link
   size_t last_message_bytes_ ABSL_GUARDED_BY(mu_) = 0;

@@ -74,11 +74,17 @@ absl::Status StatusOf(const wire::Refused& refused) {
 
 // Everything there is to check in a Welcome but its segment.
 absl::Status CheckWelcome(const wire::Welcome& welcome, size_t descriptors,
-                          const LinkOptions& options) {
-  if (descriptors != kWelcomeDescriptors) {
+                          size_t wanted, const LinkOptions& options) {
+  if (descriptors != wanted) {
     return absl::InvalidArgumentError(
         absl::StrCat("the server's welcome came with ", descriptors,
-                     " descriptors and not ", kWelcomeDescriptors));
+                     " descriptors and not ", wanted));
+  }
+  if (wanted > kWelcomeDescriptors
+          ? welcome.board_link() == 0 || welcome.board_link() > 0xfffe
+          : welcome.board_link() != 0) {
+    return absl::InvalidArgumentError(
+        "the server's welcome is for something else than what was asked for");
   }
   // Whatever the limit, the smallest ring that the system allows is allowed.
   const size_t max_ring_bytes =
@@ -101,11 +107,12 @@ absl::Status CheckWelcome(const wire::Welcome& welcome, size_t descriptors,
 }
 
 absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd socket,
-                                               const LinkOptions& options) {
+                                               const LinkOptions& options,
+                                               ReceivedBoard* board) {
+  const size_t wanted = kWelcomeDescriptors + (board != nullptr ? 1 : 0);
   absl::StatusOr<PeerCredentials> peer = IdentifyServer(socket.get(), options);
   if (!peer.ok()) return peer.status();
-  absl::StatusOr<Packet> packet =
-      ReceivePacket(socket.get(), kWelcomeDescriptors);
+  absl::StatusOr<Packet> packet = ReceivePacket(socket.get(), wanted);
   if (!packet.ok()) return packet.status();
   GRPC_SHM_FAULT_POINT(ClientWelcomeReceived);
   wire::Answer answer;
@@ -122,7 +129,8 @@ absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd socket,
   }
   const wire::Welcome& welcome = answer.welcome();
   std::vector<UniqueFd>& descriptors = packet->descriptors;
-  absl::Status status = CheckWelcome(welcome, descriptors.size(), options);
+  absl::Status status =
+      CheckWelcome(welcome, descriptors.size(), wanted, options);
   if (!status.ok()) return status;
   absl::StatusOr<LinkSegment> segment =
       LinkSegment::Open(descriptors[kWelcomeSegment].get(),
@@ -133,12 +141,51 @@ absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd socket,
     status = VerifyDoorbell(descriptors[i].get());
     if (!status.ok()) return status;
   }
+  if (board != nullptr) {
+    board->board = std::move(descriptors[kWelcomeBoard]);
+    board->link = static_cast<uint16_t>(welcome.board_link());
+  }
   return std::make_unique<Link>(
       Link::Side::kClient,
       Link::Parts{std::move(socket),
                   std::move(descriptors[kWelcomeClientDoorbell]),
                   std::move(descriptors[kWelcomeServerDoorbell]),
                   *std::move(segment), *peer, welcome.window_bytes()});
+}
+
+// `*error` is what connect(2) failed with, if so.
+absl::StatusOr<UniqueFd> ConnectAt(const std::string& path,
+                                   const std::string& name,
+                                   const LinkOptions& options, int* error) {
+  UniqueFd fd(
+      socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) {
+    return WithAddress(name, absl::ErrnoToStatus(errno, "making a socket"));
+  }
+  // On a unix socket this succeeds or fails, but is never in progress.
+  const sockaddr_un address = SocketAddress(path);
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+              sizeof(address)) != 0) {
+    *error = errno;
+    return ConnectError(*error, name, path);
+  }
+  absl::StatusOr<PeerCredentials> peer = IdentifyServer(fd.get(), options);
+  if (!peer.ok()) return WithAddress(name, peer.status());
+  GRPC_SHM_FAULT_POINT(ClientConnected);
+
+  wire::Hello hello;
+  hello.set_magic(kHandshakeMagic);
+  hello.set_version(options.protocol_version);
+  hello.set_ring_bytes(options.ring_bytes);
+  hello.set_window_bytes(options.window_bytes);
+  absl::Status status = SendPacket(fd.get(), hello.SerializeAsString());
+  // A server that refuses at once has hung up already. What it said before can
+  // still be read.
+  if (!status.ok() && !absl::IsUnavailable(status)) {
+    return WithAddress(name, status);
+  }
+  GRPC_SHM_FAULT_POINT(ClientHelloSent);
+  return fd;
 }
 
 }  // namespace
@@ -163,42 +210,25 @@ absl::StatusOr<UniqueFd> Connect(const std::string& name,
   if (!rendezvous.ok()) return WithAddress(name, rendezvous.status());
   absl::StatusOr<std::string> path = rendezvous->SocketPath(name);
   if (!path.ok()) return path.status();
-  UniqueFd fd(
-      socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) {
-    return WithAddress(name, absl::ErrnoToStatus(errno, "making a socket"));
-  }
-  // On a unix socket this succeeds or fails, but is never in progress.
-  const sockaddr_un address = SocketAddress(*path);
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-              sizeof(address)) != 0) {
-    const int error = errno;
-    if (error == ECONNREFUSED) ListeningName::RemoveStale(name, where);
-    return ConnectError(error, name, *path);
-  }
-  absl::StatusOr<PeerCredentials> peer = IdentifyServer(fd.get(), options);
-  if (!peer.ok()) return WithAddress(name, peer.status());
-  GRPC_SHM_FAULT_POINT(ClientConnected);
-
-  wire::Hello hello;
-  hello.set_magic(kHandshakeMagic);
-  hello.set_version(options.protocol_version);
-  hello.set_ring_bytes(options.ring_bytes);
-  hello.set_window_bytes(options.window_bytes);
-  absl::Status status = SendPacket(fd.get(), hello.SerializeAsString());
-  // A server that refuses at once has hung up already. What it said before can
-  // still be read.
-  if (!status.ok() && !absl::IsUnavailable(status)) {
-    return WithAddress(name, status);
-  }
-  GRPC_SHM_FAULT_POINT(ClientHelloSent);
-  return fd;
+  int error = 0;
+  absl::StatusOr<UniqueFd> socket = ConnectAt(*path, name, options, &error);
+  if (error == ECONNREFUSED) ListeningName::RemoveStale(name, where);
+  return socket;
 }
 
-absl::StatusOr<std::unique_ptr<Link>> ReceiveWelcome(
-    UniqueFd socket, const std::string& name, const LinkOptions& options) {
+absl::StatusOr<UniqueFd> ConnectToPath(const std::string& path,
+                                       const std::string& name,
+                                       const LinkOptions& options) {
+  int error = 0;
+  return ConnectAt(path, name, options, &error);
+}
+
+absl::StatusOr<std::unique_ptr<Link>> ReceiveWelcome(UniqueFd socket,
+                                                     const std::string& name,
+                                                     const LinkOptions& options,
+                                                     ReceivedBoard* board) {
   absl::StatusOr<std::unique_ptr<Link>> link =
-      MakeLink(std::move(socket), options);
+      MakeLink(std::move(socket), options, board);
   if (!link.ok()) return WithAddress(name, link.status());
   GRPC_SHM_FAULT_POINT(ClientLinked);
   return link;

@@ -4,6 +4,7 @@
 #ifndef GRPC_SHM_TRANSPORT_LINK_HANDSHAKE_H_
 #define GRPC_SHM_TRANSPORT_LINK_HANDSHAKE_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -41,16 +42,35 @@ namespace grpc_shm {
 //
 // Free functions without state: any thread.
 
+// What goes with a Welcome where its sender offers calls through a mailbox: a
+// board on which they are claimed (transport/call/offer_board.h), and the
+// link's number there, not 0. The descriptor stays the caller's.
+struct BoardPass {
+  int board;
+  uint16_t link;
+};
+struct ReceivedBoard {
+  UniqueFd board;
+  uint16_t link = 0;
+};
+
 // Client: connects to the server of `name` (a valid NAME, see address.h) and
 // sends Hello. The socket becomes readable when the server has answered. Fails
 // at once, with UNAVAILABLE, when nobody listens or too many clients wait.
 absl::StatusOr<UniqueFd> Connect(const std::string& name,
                                  const LinkOptions& options);
 
+// The same for a socket without a name of that kind; `name` is for messages.
+absl::StatusOr<UniqueFd> ConnectToPath(const std::string& path,
+                                       const std::string& name,
+                                       const LinkOptions& options);
+
 // Client: reads the answer from the socket that Connect() returned, which is
-// readable. Takes the socket; it lives on in the link or is closed.
+// readable. Takes the socket; it lives on in the link or is closed. `board` is
+// given where one must come with it.
 absl::StatusOr<std::unique_ptr<Link>> ReceiveWelcome(
-    UniqueFd socket, const std::string& name, const LinkOptions& options);
+    UniqueFd socket, const std::string& name, const LinkOptions& options,
+    ReceivedBoard* board = nullptr);
 
 // Where a client with these options looks for names: whom it admits as its
 // server may own the directory.
@@ -69,9 +89,9 @@ absl::StatusOr<UniqueFd> Accept(int listening_fd);
 // Server: reads the Hello from the socket that Accept() returned, which is
 // readable, and answers it. Takes the socket; it lives on in the link or is
 // closed.
-absl::StatusOr<std::unique_ptr<Link>> AnswerHello(UniqueFd socket,
-                                                  const std::string& name,
-                                                  const LinkOptions& options);
+absl::StatusOr<std::unique_ptr<Link>> AnswerHello(
+    UniqueFd socket, const std::string& name, const LinkOptions& options,
+    const BoardPass* board = nullptr);
 
 // Server: tells a client that was accepted why it gets no link, as well as that
 // is possible: one that has gone, or does not read, will not miss it.

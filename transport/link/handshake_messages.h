@@ -23,6 +23,8 @@ inline constexpr size_t kWelcomeSegment = 0;
 inline constexpr size_t kWelcomeServerDoorbell = 1;
 inline constexpr size_t kWelcomeClientDoorbell = 2;
 inline constexpr size_t kWelcomeDescriptors = 3;
+// And one more where calls are offered.
+inline constexpr size_t kWelcomeBoard = 3;
 
 // Reads one packet as a Hello or an Answer; false if it is not one.
 template <class Message>

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "transport/base/fault_point.h"
 #include "transport/link/address.h"
 #include "transport/link/doorbell.h"
@@ -45,7 +46,7 @@ absl::StatusOr<wire::Hello> ReceiveHello(int socket_fd,
 }
 
 absl::Status SendWelcome(const Link::Parts& parts, int memfd,
-                         const LinkOptions& options) {
+                         const LinkOptions& options, const BoardPass* board) {
   wire::Answer answer;
   answer.set_magic(kHandshakeMagic);
   answer.set_version(options.protocol_version);
@@ -53,17 +54,24 @@ absl::Status SendWelcome(const Link::Parts& parts, int memfd,
   welcome.set_header_bytes(parts.segment.header_bytes());
   welcome.set_ring_bytes(parts.segment.ring_bytes());
   welcome.set_window_bytes(parts.window_bytes);
-  std::array<int, kWelcomeDescriptors> descriptors;
+  std::array<int, kWelcomeDescriptors + 1> descriptors;
   descriptors[kWelcomeSegment] = memfd;
   descriptors[kWelcomeServerDoorbell] = parts.own_doorbell.get();
   descriptors[kWelcomeClientDoorbell] = parts.peer_doorbell.get();
+  size_t count = kWelcomeDescriptors;
+  if (board != nullptr) {
+    welcome.set_board_link(board->link);
+    descriptors[kWelcomeBoard] = board->board;
+    ++count;
+  }
   return SendPacket(parts.control.get(), answer.SerializeAsString(),
-                    descriptors);
+                    absl::MakeConstSpan(descriptors.data(), count));
 }
 
 // `*socket` is taken only by a link: whoever is refused must still be told.
 absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd* socket,
-                                               const LinkOptions& options) {
+                                               const LinkOptions& options,
+                                               const BoardPass* board) {
   absl::StatusOr<PeerCredentials> peer = IdentifyClient(socket->get(), options);
   if (!peer.ok()) return peer.status();
   absl::StatusOr<wire::Hello> hello = ReceiveHello(socket->get(), options);
@@ -86,7 +94,7 @@ absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd* socket,
                     *std::move(segment),
                     *peer,
                     GrantedWindowBytes(options, hello->window_bytes())};
-  absl::Status status = SendWelcome(parts, memfd.get(), options);
+  absl::Status status = SendWelcome(parts, memfd.get(), options, board);
   if (!status.ok()) {
     *socket = std::move(parts.control);
     return status;
@@ -129,8 +137,10 @@ void Refuse(const UniqueFd& socket, const absl::Status& status,
 
 absl::StatusOr<std::unique_ptr<Link>> AnswerHello(UniqueFd socket,
                                                   const std::string& name,
-                                                  const LinkOptions& options) {
-  absl::StatusOr<std::unique_ptr<Link>> link = MakeLink(&socket, options);
+                                                  const LinkOptions& options,
+                                                  const BoardPass* board) {
+  absl::StatusOr<std::unique_ptr<Link>> link =
+      MakeLink(&socket, options, board);
   if (link.ok()) return link;
   Refuse(socket, link.status(), options);
   return WithAddress(name, link.status());
