@@ -45,8 +45,17 @@ namespace grpc_shm {
 // Calls with wait_for_ready wait, up to their deadline, until a link can be
 // made.
 //
-// Threads: any, for the function and for the channel. A call outlives its
-// channel.
+// Threads: any, for the function and for the channel, also those that run
+// callbacks and handlers. A call outlives its channel. A channel may live until
+// the process ends, with calls open, however it ends.
+//
+// fork: a child forked from a process that had a channel or a server of
+// grpc-shm can use neither: calls fail with FAILED_PRECONDITION, channels and
+// servers can be destroyed, and the parent notices nothing. As gRPC itself does
+// not survive a fork (its threads are not copied, its locks are as they were),
+// that takes a parent whose other threads are not inside of gRPC at that
+// moment, and no callback is ever called. To use grpc-shm, exec a program in
+// the child, or fork before the first use.
 std::shared_ptr<grpc::ChannelInterface> CreateChannel(
     const std::string& target,
     const std::shared_ptr<grpc::ChannelCredentials>& creds = nullptr,

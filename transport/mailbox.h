@@ -134,8 +134,9 @@ struct MailboxInfo {
 // it can't do by that is to make another one crash in here. (One that cuts the
 // file short can: the kernel does not seal files with names.)
 //
-// Threads: all members may be called by any thread at any time. A process that
-// forks must not use, in the child, what it opened before.
+// Threads: all members may be called by any thread at any time. In a child that
+// is forked, what was open before fails with FAILED_PRECONDITION, so does Open,
+// and destruction leaves everything to the parent.
 //
 // Failures that many members share: NOT_FOUND, once the mailbox has been
 // destroyed; CANCELLED after Close; DATA_LOSS when the segment turns out to be

@@ -32,7 +32,8 @@ class AddressListener;
 // Ownership: the server must outlive the listener. Shut the listener down
 // before the server: gRPC ends in-process calls, which these are to it, at the
 // beginning of a server's shutdown, whatever its deadline. Threads: any. A
-// listener that is destroyed has its name free again.
+// listener that is destroyed has its name free again; one in a forked child
+// (see channel.h) is the parent's.
 class Listener {
  public:
   // Takes the address and listens. "mailbox:NAME": takes calls from that
@@ -121,7 +122,7 @@ class Server {
       : server_(std::move(server)) {}
   void ShutdownUntil(absl::Time deadline);
 
-  const std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<grpc::Server> server_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // before the server goes
 };
 

@@ -85,6 +85,13 @@ void ChildProcess::Stop() {
   waitpid(pid_, &status, WUNTRACED);
 }
 
+int ChildProcess::AwaitStop() {
+  int status = 0;
+  waitpid(pid_, &status, WUNTRACED);
+  if (!WIFSTOPPED(status)) running_ = false;
+  return status;
+}
+
 int64_t ChildProcess::Kill() {
   const int64_t now = MonotonicNanos();
   Signal(SIGKILL);
@@ -93,8 +100,10 @@ int64_t ChildProcess::Kill() {
   return now;
 }
 
+void ChildProcess::HangUp() { control_ = ControlSocket(); }
+
 int ChildProcess::Finish() {
-  control_ = ControlSocket();
+  HangUp();
   int status = 0;
   waitpid(pid_, &status, 0);
   running_ = false;

@@ -36,11 +36,15 @@ class ChildProcess {
   void Signal(int signal);
   // Returns when a SIGSTOP has taken effect.
   void Stop();
+  // Waits until it stops by itself, or is gone; returns its status as of
+  // waitpid.
+  int AwaitStop();
   // SIGKILL; returns the time of the signal (MonotonicNanos()) once the process
   // is gone.
   int64_t Kill();
-  // Closes the control socket, so that the child ends by itself; returns its
-  // exit status as of waitpid.
+  // Closes the control socket, so that the child ends by itself.
+  void HangUp();
+  // The same; returns its exit status as of waitpid.
   int Finish();
 
  private:

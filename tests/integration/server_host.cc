@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "tests/integration/echo.grpc.pb.h"
+#include "transport/stats.h"
 
 namespace grpc_shm {
 namespace testing {
@@ -71,6 +72,10 @@ ControlReply ServerHost::Handle(const ControlRequest& request) {
   switch (request.command_case()) {
     case ControlRequest::kAwaitEvent: {
       const AwaitEvent& await = request.await_event();
+      if (await.key() == "process") {  // "lost wake-ups"
+        reply.set_count(static_cast<int64_t>(LostWakeups()));
+        break;
+      }
       const Observer::Record record =
           observer_.Await(await.key(), await.event(), await.count(),
                           absl::Milliseconds(await.timeout_ms()));

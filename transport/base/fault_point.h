@@ -20,7 +20,8 @@
 // not pass. Release builds (NDEBUG, as Bazel's -c opt has it) contain neither
 // the points nor their names; tests/crash/fault_point_release_test.sh looks.
 //
-// Every name is in this list.
+// Every name is in this list, and tests/crash/fault_point_test.cc fails for one
+// that no process reaches.
 #define GRPC_SHM_FAULT_POINT_LIST(X)                                       \
   /* A server takes a name. */                                             \
   X(NameLockOpened) /* the lock's file exists, and is not locked */        \

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "transport/base/fork.h"
 #include "transport/base/monotonic_clock.h"
 #include "transport/call/session.h"
 #include "transport/call/session_internal.h"
@@ -47,7 +48,10 @@ void Session::Work(bool driving) {
   RingIfDue(/*now=*/true);    // if the role was taken away in the middle
   if (full_.load()) Flush();  // the doorbell also tells of space in the ring
   for (int batches = 0;;) {
-    if (RunJob(&driving)) continue;
+    if (RunJob(&driving)) {
+      if (IsForkedChild()) return;  // the job forked, and came back
+      continue;
+    }
     if (!driving && !(driving = TryDrive())) break;
     if (Advance()) {
       if (++batches < kBatchesInARow || !Reactor::Get().IsCrowded()) continue;
@@ -209,6 +213,7 @@ bool Session::HandOver() {
 
 // Whether this thread drives the session from now on.
 bool Session::TryDrive() {
+  if (IsForkedChild()) return false;  // the ring is the parent's
   if (driven_.load(std::memory_order_relaxed) ||
       driven_.exchange(true, std::memory_order_acquire))
     return false;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "transport/base/fork.h"
 #include "transport/base/monotonic_clock.h"
 #include "transport/call/session.h"
 #include "transport/call/session_internal.h"
@@ -25,6 +26,7 @@ constexpr int64_t kLongestDeferralNanos = 20'000;
 thread_local const Session* Session::deferring_ = nullptr;
 
 void Session::Flush() {
+  if (IsForkedChild()) return;  // the ring is the parent's
   Notifications notifications;
   bool broken = false;
   {

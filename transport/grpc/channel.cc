@@ -17,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "transport/base/fork.h"
 #include "transport/base/one_time_event.h"
 #include "transport/grpc/client_call.h"
 #include "transport/grpc/client_channel.h"
@@ -143,6 +144,13 @@ class CallInterceptor : public grpc::experimental::Interceptor {
       // as on a socket; the status stays what it is.
       grpc_call_cancel(context_->c_call(), nullptr);
     }
+    if (IsForkedChild()) {  // the call began before the fork
+      grpc_call_cancel_with_status(
+          context_->c_call(), GRPC_STATUS_FAILED_PRECONDITION,
+          "this process was forked from one that had used grpc-shm", nullptr);
+      methods->Proceed();
+      return;
+    }
     const bool receives =
         methods->GetRecvMessage() != nullptr &&
         !methods->QueryInterceptionHookPoint(Hook::POST_RECV_MESSAGE);
@@ -228,7 +236,7 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
     const std::shared_ptr<ShortCall> call = call_;
     const bool receives = methods->GetRecvMessage() != nullptr;
     const std::shared_ptr<Session> session =
-        receives ? channel_->session() : nullptr;
+        receives && !IsForkedChild() ? channel_->session() : nullptr;
     if (session == nullptr) {
       call->Perform(methods, nullptr);
       return;
@@ -274,8 +282,10 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
 };
 
 // Whether the call takes the short path: nothing but its operations says what
-// becomes of it.
+// becomes of it. In a forked child all do, to fail: what the other path needs
+// stayed in the parent.
 bool IsShort(const PathOptions& path, const grpc::ClientContext& context) {
+  if (IsForkedChild()) return true;
   return path.may_be_short && !GrpcAccess::HasParentOrCredentials(context) &&
          grpc::internal::g_global_client_interceptor_factory == nullptr;
 }
@@ -340,15 +350,25 @@ class Channel : public grpc::ChannelInterface {
             std::make_unique<CallInterceptorFactory>(client_channel_, path_))),
         hollow_(NewHollowChannel(
             std::make_unique<CallInterceptorFactory>(client_channel_, path_))),
-        number_(Switchboard::Get().Connect(client_channel_, in_process_)) {}
+        number_(Switchboard::Get().Connect(client_channel_, in_process_)) {
+    PrepareForFork();
+  }
 
   ~Channel() override {
+    if (IsForkedChild()) {
+      // Never destroyed: the locks on the way may be held for ever.
+      new std::shared_ptr<grpc::Channel>(std::move(in_process_));
+      new std::shared_ptr<grpc::Channel>(hollow_);
+      new std::shared_ptr<ClientChannel>(client_channel_);
+      return;
+    }
     in_process_.reset();
     Switchboard::Get().Disconnect(number_);
     client_channel_->Release();
   }
 
   grpc_connectivity_state GetState(bool try_to_connect) override {
+    if (IsForkedChild()) return GRPC_CHANNEL_SHUTDOWN;
     return client_channel_->GetState(try_to_connect);
   }
 
@@ -374,6 +394,7 @@ class Channel : public grpc::ChannelInterface {
                         grpc::internal::Call*) override {}
 
   void* RegisterMethod(const char* method) override {
+    if (IsForkedChild()) return nullptr;  // calls do without
     return GrpcAccess::RegisterMethod(in_process_.get(), method);
   }
 
@@ -391,6 +412,7 @@ class Channel : public grpc::ChannelInterface {
 
   bool WaitForStateChangeImpl(grpc_connectivity_state last_observed,
                               gpr_timespec deadline) override {
+    if (IsForkedChild()) return last_observed != GRPC_CHANNEL_SHUTDOWN;
     return client_channel_->connectivity().WaitForChange(
         last_observed, absl::Now() + TimeLeft(deadline));
   }

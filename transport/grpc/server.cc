@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "transport/base/fork.h"
 #include "transport/grpc/direct_listener.h"
 #include "transport/grpc/mailbox_listener.h"
 #include "transport/link/address.h"
@@ -45,7 +46,14 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Attach(
 Listener::Listener(std::shared_ptr<AddressListener> listener)
     : listener_(std::move(listener)) {}
 
-Listener::~Listener() { Shutdown(absl::InfinitePast()); }
+Listener::~Listener() {
+  if (IsForkedChild()) {
+    // The parent's. Not even destroyed: its threads are not here.
+    new std::shared_ptr<DirectListener>(listener_);
+    return;
+  }
+  Shutdown(absl::InfinitePast());
+}
 
 void Listener::Drain() { listener_->Drain(); }
 
@@ -60,7 +68,13 @@ void Listener::Shutdown(absl::Time deadline) {
 // ---- Server
 // ----------------------------------------------------------------------------------------------------
 
-Server::~Server() { ShutdownUntil(absl::InfinitePast()); }
+Server::~Server() {
+  if (IsForkedChild()) {
+    server_.release();  // the parent's: its threads are not here
+    return;
+  }
+  ShutdownUntil(absl::InfinitePast());
+}
 
 void Server::ShutdownUntil(absl::Time deadline) {
   for (const auto& listener : listeners_) listener->Drain();

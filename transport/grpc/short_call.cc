@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "transport/base/fork.h"
 #include "transport/base/monotonic_clock.h"
 #include "transport/grpc/client_channel.h"
 #include "transport/grpc/convert.h"
@@ -54,6 +55,13 @@ void ShortCall::Perform(Methods* methods, OneTimeEvent* complete) {
   {
     MutexLock lock(&mu_);
     TakeOver(methods, complete, &effects);
+    if (IsForkedChild()) {
+      AbortLocked(absl::FailedPreconditionError(
+                      "this process was forked from one that had used "
+                      "grpc-shm; exec a program in the child, or use it only "
+                      "after the fork"),
+                  &effects);
+    }
     Advance(&effects);
   }
   Do(std::move(effects));
@@ -303,6 +311,11 @@ bool ShortCall::IsSent() const {
 }
 
 void ShortCall::Do(Effects effects) {
+  if (IsForkedChild()) {
+    // The link is the parent's, and so is the channel.
+    effects.start = effects.cancel = effects.flush = false;
+    effects.consumed = nullptr;
+  }
   if (effects.start) {
     if (deadline_ != 0) {
       if (deadline_ <= MonotonicNanos()) {

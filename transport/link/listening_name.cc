@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "transport/base/fault_point.h"
+#include "transport/base/fork.h"
 #include "transport/link/address.h"
 #include "transport/link/socket_address.h"
 
@@ -118,9 +119,13 @@ ListeningName::ListeningName(NameLock lock, std::string socket_path,
     : lock_(std::move(lock)),
       socket_path_(std::move(socket_path)),
       socket_(std::move(socket)),
-      inode_(InodeAt(socket_path_)) {}
+      inode_(InodeAt(socket_path_)) {
+  KeepFromChildren(lock_.fd());
+}
 
 ListeningName::~ListeningName() {
+  if (generation_ != ForkGeneration()) return;  // it is the parent's
+  ForgetDescriptor(lock_.fd());
   GRPC_SHM_FAULT_POINT(NameReleasing);
   // Were the lock file removed by somebody else, another server could have the
   // name by now. Its socket is not ours to remove.

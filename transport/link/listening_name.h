@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "transport/base/fork.h"
 #include "transport/base/unique_fd.h"
 #include "transport/link/name_lock.h"
 #include "transport/link/rendezvous.h"
@@ -60,6 +61,7 @@ class ListeningName {
   const std::string socket_path_;
   const UniqueFd socket_;
   const ino_t inode_;
+  const int generation_ = ForkGeneration();
 };
 
 }  // namespace grpc_shm

@@ -17,7 +17,7 @@ namespace grpc_shm {
 // The lock that tells a name that is served from one whose server has died. It
 // is a lock on the open file NAME.lock, so the kernel drops it with the last
 // descriptor: at destruction, or when the process dies, however it does. (A
-// child made by fork() without exec shares it and keeps the name alive.) The
+// child made by fork() shares it, unless it is taken from it: base/fork.h.) The
 // file itself stays behind for the next one: removing it would let two
 // processes each lock a file of that name.
 //
@@ -45,6 +45,7 @@ class NameLock {
 
   // Of the file: tells it from all others in its directory.
   ino_t inode() const { return inode_; }
+  int fd() const { return fd_.get(); }
 
  private:
   explicit NameLock(UniqueFd fd);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "transport/base/fork.h"
 #include "transport/base/monotonic_clock.h"
 #include "transport/link/cores.h"
 
@@ -71,6 +72,8 @@ absl::Status Reactor::EnsureStarted() {
     return absl::ResourceExhaustedError(
         "starting the reactor's thread: the system has no thread left");
   }
+  for (const UniqueFd* fd : {&epoll_, &wake_, &timer_})
+    KeepFromChildren(fd->get());
   ArmTimer();
   if (!tasks_.empty()) Wake();
   return absl::OkStatus();
@@ -126,6 +129,10 @@ Reactor::BlockingScope::~BlockingScope() {
 
 absl::StatusOr<Reactor::SourceId> Reactor::Watch(int fd, uint32_t epoll_events,
                                                  Handler handler) {
+  if (IsForkedChild()) {
+    return absl::FailedPreconditionError(
+        "this process was forked from one that had used grpc-shm");
+  }
   MutexLock lock(&mu_);
   absl::Status status = EnsureStarted();
   if (!status.ok()) return status;
@@ -136,21 +143,25 @@ absl::StatusOr<Reactor::SourceId> Reactor::Watch(int fd, uint32_t epoll_events,
     sources_.erase(id);
     return status;
   }
+  KeepFromChildren(fd);
   return id;
 }
 
 void Reactor::Unwatch(SourceId id, int fd) {
   std::shared_ptr<Handler>
       handler;  // destroyed without the lock: it may own what calls back here
+  if (IsForkedChild()) return;
   MutexLock lock(&mu_);
   auto it = sources_.find(id);
   if (it == sources_.end()) return;
   handler = std::move(it->second);
   sources_.erase(it);
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  ForgetDescriptor(fd);
 }
 
 void Reactor::Post(Task task) {
+  if (IsForkedChild()) return;
   MutexLock lock(&mu_);
   tasks_.push_back(std::move(task));
   if (EnsureStarted().ok()) Wake();
@@ -169,6 +180,7 @@ Reactor::TimerId Reactor::After(absl::Duration delay, Task task) {
 }
 
 Reactor::TimerId Reactor::At(Nanos when, Task task) {
+  if (IsForkedChild()) return 0;
   when = std::max<Nanos>(when, 1);  // zero would switch the timer off
   MutexLock lock(&mu_);
   const TimerId id = next_id_++;
@@ -180,6 +192,7 @@ Reactor::TimerId Reactor::At(Nanos when, Task task) {
 
 void Reactor::CancelTimer(TimerId id) {
   Task task;  // destroyed without the lock
+  if (IsForkedChild()) return;
   MutexLock lock(&mu_);
   auto time = timer_times_.find(id);
   if (time == timer_times_.end()) return;
@@ -224,6 +237,7 @@ void Reactor::Run() {
     if (waiting_.fetch_sub(1) == 1 && counted_.load() < kMaxThreads)
       ReplaceWaitingThread();
     if (events == 1) HandleEvent(event);  // else: a signal
+    if (IsForkedChild()) return;          // a handler forked, and came back
   } while (StartWaiting());
   StopCounting();
 }

@@ -41,6 +41,9 @@ namespace grpc_shm {
 // references to what they serve: Unwatch and CancelTimer do not wait for a
 // handler that is already running.
 //
+// In a forked child (base/fork.h) Watch fails with FAILED_PRECONDITION, and
+// everything else does nothing.
+//
 // Failure: Watch gives RESOURCE_EXHAUSTED when the process has no descriptors
 // or threads left; tasks and timers then wait until there are some. If only
 // more threads can't be had, events wait for those that there are.

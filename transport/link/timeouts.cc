@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "transport/base/fork.h"
 #include "transport/base/monotonic_clock.h"
 
 namespace grpc_shm {
@@ -22,6 +23,7 @@ Timeouts& Timeouts::Get() {
 }
 
 Timeouts::Id Timeouts::Add(int64_t when, std::weak_ptr<Expirable> who) {
+  if (IsForkedChild()) return Id();
   MutexLock lock(&mu_);
   const Id id(when, ++last_serial_);
   deadlines_.emplace(id, std::move(who));
@@ -32,6 +34,7 @@ Timeouts::Id Timeouts::Add(int64_t when, std::weak_ptr<Expirable> who) {
 void Timeouts::Remove(Id id) {
   std::weak_ptr<Expirable> who;  // may own the last of a call's memory: freed
                                  // without the lock
+  if (IsForkedChild()) return;
   MutexLock lock(&mu_);
   auto deadline = deadlines_.find(id);
   if (deadline == deadlines_.end()) return;

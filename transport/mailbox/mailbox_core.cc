@@ -65,6 +65,12 @@ MailboxCore::MailboxCore(std::shared_ptr<MailboxParts> parts,
       room_spinner_(ToSpinPolicy(policy)) {}
 
 absl::Status MailboxCore::Ended() const {
+  if (IsParents()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("mailbox:", name_,
+                     " was opened before this process was forked; what the "
+                     "parent has is not for its child"));
+  }
   // Acquire: what whoever ended it did before. Sleepers are woken by an
   // Eventcount, which orders both.
   if (closed_.load(std::memory_order_acquire)) {
@@ -351,6 +357,7 @@ absl::StatusOr<MailboxCore::Received> MailboxCore::Checked(Received received) {
 }
 
 void MailboxCore::GiveBack(uint32_t block) {
+  if (IsParents()) return;
   auto& state = parts_->entries[block].state;
   // Relaxed: it is this object's own.
   const uint64_t position =
@@ -364,6 +371,7 @@ void MailboxCore::GiveBack(uint32_t block) {
 }
 
 void MailboxCore::Close() {
+  if (IsParents()) return;
   closed_.store(true, std::memory_order_seq_cst);
   WakeEverybody(*parts_->control);
 }

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "transport/base/fork.h"
 #include "transport/link/spinner.h"
 #include "transport/mailbox.h"
 #include "transport/mailbox/block_pool.h"
@@ -50,7 +51,7 @@ class MailboxCore {
 
   // A block for a message of `bytes` bytes.
   absl::StatusOr<uint32_t> Claim(uint64_t bytes, MailboxPatience patience);
-  void Unclaim(uint32_t block) { pool_.Free(block); }
+  void Unclaim(uint32_t block) { Free(block); }
 
   // Sends a claimed block, which is gone in any case.
   absl::Status Post(uint32_t block, uint64_t bytes, MailboxPatience patience);
@@ -64,7 +65,7 @@ class MailboxCore {
   absl::StatusOr<Received> Take(MailboxPatience patience);
 
   // A received block is done with, or goes back.
-  void Acknowledge(uint32_t block) { pool_.Free(block); }
+  void Acknowledge(uint32_t block) { Free(block); }
   void GiveBack(uint32_t block);
 
   void Close();
@@ -78,6 +79,13 @@ class MailboxCore {
   MailboxCore(std::shared_ptr<MailboxParts> parts,
               std::shared_ptr<Participation> participation, std::string name,
               WaitPolicy policy);
+
+  // In a child that was forked since: the parent goes on with its own.
+  bool IsParents() const { return generation_ != ForkGeneration(); }
+
+  void Free(uint32_t block) {
+    if (!IsParents()) pool_.Free(block);
+  }
 
   // Why no operation succeeds any more, if so.
   absl::Status Ended() const;
@@ -104,6 +112,7 @@ class MailboxCore {
   const std::shared_ptr<Participation> participation_;
   const std::string name_;
   const uint32_t pid_;
+  const int generation_ = ForkGeneration();
   BlockPool pool_;
   RendezvousExchange exchange_;
   Spinner message_spinner_;

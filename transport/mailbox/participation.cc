@@ -74,7 +74,7 @@ absl::StatusOr<std::shared_ptr<Participation>> Participation::Join(
 }
 
 Participation::~Participation() {
-  if (entry_ == 0) return;
+  if (entry_ == 0 || generation_ != ForkGeneration()) return;
   // Release: who takes it next sees all that was done under it.
   parts_->control->participants[token_.index].compare_exchange_strong(
       entry_, ParticipantWord::After(token_.generation).Pack(),

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "transport/base/fork.h"
 #include "transport/mailbox/mailbox_parts.h"
 #include "transport/mailbox/process_identity.h"
 #include "transport/mailbox/process_watch.h"
@@ -73,6 +74,7 @@ class Participation : public std::enable_shared_from_this<Participation> {
   const ProcessIdentity self_;
   ParticipantToken token_;
   uint64_t entry_ = 0;
+  const int generation_ = ForkGeneration();
 
   absl::Mutex mu_;
   TouchWatch newcomers_ ABSL_GUARDED_BY(mu_);
