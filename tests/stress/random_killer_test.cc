@@ -5,7 +5,7 @@
 // and over: no reply is wrong, no call hangs, nothing stays with those who
 // survive.
 //
-//   ./bazelw test //tests/stress:random_killer_test --test_arg=--kills=10000 \
+//   ./bazelw test //tests/stress:random_killer_test --test_arg=--kills=10000
 //       --test_timeout=7200
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 // the end memory, descriptors and the counters of lost wake-ups are what they
 // were.
 //
-//   ./bazelw test //tests/stress:soak --test_arg=--seconds=300 \
+//   ./bazelw test //tests/stress:soak --test_arg=--seconds=300
 //       --test_timeout=600 --test_output=all
 //
 // The clock does not jump: what grpc-shm measures is CLOCK_MONOTONIC alone,

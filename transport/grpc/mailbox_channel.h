@@ -60,7 +60,6 @@ class MailboxChannel final
   void Release() override;
   grpc_connectivity_state GetState(bool try_to_connect) override;
 
-  bool IsAwaiting() const override { return awaiting() > 0; }
   std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>&,
                                       wire::CallStart) override {
     return nullptr;  // servers only

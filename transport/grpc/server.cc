@@ -49,7 +49,7 @@ Listener::Listener(std::shared_ptr<AddressListener> listener)
 Listener::~Listener() {
   if (IsForkedChild()) {
     // The parent's. Not even destroyed: its threads are not here.
-    new std::shared_ptr<DirectListener>(listener_);
+    new std::shared_ptr<AddressListener>(listener_);
     return;
   }
   Shutdown(absl::InfinitePast());
