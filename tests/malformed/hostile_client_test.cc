@@ -80,8 +80,10 @@ void SetHead(RawLink& link, uint64_t head) {
   await_bytes(link.ring_bytes() - 2000);
   // Now there is a past to go back to, as the server has noticed.
   const uint64_t tail = link.in().tail.load();
-  link.Read();
-  while (link.in().tail.load() == tail && !link.HungUp()) sched_yield();
+  while (link.in().tail.load() == tail && !link.HungUp()) {
+    link.Read();  // one frame alone may make too little space
+    sched_yield();
+  }
   link.in().head.store(head);
   while (!link.HungUp()) {
     link.RingDoorbell();

@@ -36,7 +36,7 @@ size_t SizeOf(size_t bytes) {
 }
 
 // Never destroyed, as the reactor.
-class Kept : public Expirable, public std::enable_shared_from_this<Kept> {
+class Kept final : public Expirable, public std::enable_shared_from_this<Kept> {
  public:
   static Kept& Get() {
     static const auto* const kept =

@@ -399,6 +399,9 @@ class Channel : public grpc::ChannelInterface {
   }
 
   grpc::CompletionQueue* CallbackCQ() override {
+    // Calls keep the channel that they are on, and it the queue, which all
+    // channels of the process share.
+    GrpcAccess::CallbackCQ(hollow_.get());
     return GrpcAccess::CallbackCQ(in_process_.get());
   }
 

@@ -40,6 +40,12 @@ int64_t Monotonic(absl::Time deadline) {
 
 absl::StatusOr<std::shared_ptr<MailboxCore>> MailboxCore::Attach(
     MailboxSegment segment, std::string name, WaitPolicy policy) {
+  if (IsForkedChild()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "mailbox:", name,
+        ": this process was forked from one that had used grpc-shm; exec a "
+        "program in the child, or use it only after the fork"));
+  }
   auto parts = std::make_shared<MailboxParts>(std::move(segment));
   absl::StatusOr<std::shared_ptr<Participation>> participation =
       Participation::Join(parts);
