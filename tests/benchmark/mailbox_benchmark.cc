@@ -20,7 +20,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "tests/benchmark/mailbox/queue.h"
@@ -30,6 +29,7 @@
 #include "tests/benchmark/rpc/environment.h"
 #include "tests/benchmark/rpc/host_time.h"
 #include "tests/benchmark/rpc/report.h"
+#include "tests/benchmark/rpc/select.h"
 
 ABSL_FLAG(std::string, json, "", "File to write the figures to.");
 ABSL_FLAG(bool, quick, false,
@@ -51,33 +51,6 @@ constexpr char kReference[] = "boost";
 constexpr int kExitOk = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitUnfit = 2;
-
-// Those of `all` that are named; all when `names` is empty.
-template <class T>
-absl::StatusOr<std::vector<const T*>> Select(
-    const std::vector<T>& all, const std::vector<std::string>& names,
-    absl::string_view what) {
-  for (const std::string& name : names) {
-    if (std::any_of(all.begin(), all.end(),
-                    [&](const T& one) { return one.name == name; }))
-      continue;
-    std::vector<std::string> known;
-    for (const T& one : all) {
-      if (known.empty() || known.back() != one.name)
-        known.emplace_back(one.name);
-    }
-    return absl::InvalidArgumentError(absl::StrCat("there is no ", what, " \"",
-                                                   name, "\"; there are ",
-                                                   absl::StrJoin(known, ", ")));
-  }
-  std::vector<const T*> selected;
-  for (const T& one : all) {
-    if (names.empty() ||
-        std::find(names.begin(), names.end(), one.name) != names.end())
-      selected.push_back(&one);
-  }
-  return selected;
-}
 
 absl::StatusOr<Plan> PlanFromFlags() {
   Plan plan;

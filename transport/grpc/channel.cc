@@ -33,25 +33,25 @@
 namespace grpc_shm {
 namespace {
 
+// Null: there is none of that type.
+const grpc_arg* FindArg(const grpc_channel_args& args, const char* key,
+                        grpc_arg_type type) {
+  for (size_t i = 0; i < args.num_args; ++i) {
+    if (std::strcmp(args.args[i].key, key) == 0 && args.args[i].type == type)
+      return &args.args[i];
+  }
+  return nullptr;
+}
+
 int64_t IntArg(const grpc_channel_args& args, const char* key,
                int64_t otherwise) {
-  for (size_t i = 0; i < args.num_args; ++i) {
-    if (std::strcmp(args.args[i].key, key) == 0 &&
-        args.args[i].type == GRPC_ARG_INTEGER) {
-      return args.args[i].value.integer;
-    }
-  }
-  return otherwise;
+  const grpc_arg* const arg = FindArg(args, key, GRPC_ARG_INTEGER);
+  return arg != nullptr ? arg->value.integer : otherwise;
 }
 
 std::string StringArg(const grpc_channel_args& args, const char* key) {
-  for (size_t i = 0; i < args.num_args; ++i) {
-    if (std::strcmp(args.args[i].key, key) == 0 &&
-        args.args[i].type == GRPC_ARG_STRING) {
-      return args.args[i].value.string;
-    }
-  }
-  return "";
+  const grpc_arg* const arg = FindArg(args, key, GRPC_ARG_STRING);
+  return arg != nullptr ? arg->value.string : "";
 }
 
 absl::Status ReadServerUids(const std::string& text, std::vector<uid_t>* uids) {
