@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "tests/crash/client_process.h"
 #include "tests/integration/process_resources.h"
 #include "tests/integration/transport_test.h"
@@ -353,6 +354,9 @@ class ClientLife {
   // over.
   bool held() const { return held_; }
 
+  // The client is dead.
+  void OnDeath() { dead_.Notify(); }
+
  private:
   void Live() {
     if (!ConnectTo(address_) || !MakeCalls()) return;
@@ -373,7 +377,8 @@ class ClientLife {
         point_ == FaultPoint::kCleanerRemovedSocket) {
       held_ = false;
       server_.process()->Kill();
-      return AwaitEnd();
+      // It cleans up after its calls have ended.
+      dead_.WaitForNotificationWithTimeout(kPatience);
     }
   }
 
@@ -429,6 +434,7 @@ class ClientLife {
   TestServer& server_;
   const std::string address_;
   const FaultPoint point_;
+  absl::Notification dead_;
   bool held_ = false;
 };
 
@@ -459,6 +465,7 @@ TEST_P(ClientFaultTest, IsSurvived) {
   ClientLife life(client.get(), server->get(), address, point);
   std::thread thread([&life] { life.Run(); });
   const int64_t killed = AwaitDeath(*client);
+  life.OnDeath();
   if (stops_server) (*server)->process()->Signal(SIGCONT);
   thread.join();
 
