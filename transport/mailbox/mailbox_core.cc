@@ -110,12 +110,17 @@ MailboxCore::Attempt MailboxCore::Await(Eventcount& event, Spinner& spinner,
   Attempt result = attempt();
   if (result != Attempt::kNotYet || !patience.waits) return result;
   const int64_t deadline = Monotonic(patience.deadline);
-  const auto may_succeed = [&] { return look() || !Ended().ok(); };
   while (true) {
     const int64_t now = MonotonicNanos();
     if (now >= deadline) return attempt();
-    if (spinner.WorthIt() &&
-        spinner.Wait(may_succeed, absl::Nanoseconds(deadline - now))) {
+    // The clock is looked at only by who may come to the end while awake.
+    const bool ends_soon =
+        deadline - now < absl::ToInt64Nanoseconds(Spinner::kBusyBound);
+    const auto may_succeed = [&] {
+      return look() || !Ended().ok() ||
+             (ends_soon && MonotonicNanos() >= deadline);
+    };
+    if (spinner.WorthIt() && spinner.Wait(may_succeed)) {
       result = attempt();
       if (result != Attempt::kNotYet) return result;
       continue;

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -288,6 +289,35 @@ TEST_F(MailboxTest, AnEmptyOneHasNothing) {
     EXPECT_EQ(mailbox->Receive(absl::InfinitePast()).status().code(),
               kDeadline);
     EXPECT_EQ(mailbox->Receive(Soon()).status().code(), kDeadline);
+    ASSERT_EQ(Mailbox::Destroy(kAddress).code(), kOk);
+  }
+}
+
+// Who waits does so awake for a moment only, by the busiest policy for 10 ms,
+// whether there is a deadline or not.
+TEST_F(MailboxTest, WhoWaitsForLongSleeps) {
+  const auto cpu_time = [] {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return absl::DurationFromTimespec(time);
+  };
+  for (WaitPolicy policy :
+       {WaitPolicy::kNever, WaitPolicy::kAdaptive, WaitPolicy::kBusy}) {
+    MailboxOptions options = Options(MailboxCapacity::Bounded(1));
+    options.wait_policy = policy;
+    auto mailbox = Create(options);
+    ASSERT_EQ(mailbox->Send("full").code(), kOk);
+    absl::Duration begin = cpu_time();
+    EXPECT_EQ(
+        mailbox->Send("more", absl::Now() + absl::Milliseconds(300)).code(),
+        kDeadline);
+    EXPECT_LT(cpu_time() - begin, absl::Milliseconds(100));
+    EXPECT_EQ(Next(*mailbox), "full");
+    begin = cpu_time();
+    EXPECT_EQ(
+        mailbox->Receive(absl::Now() + absl::Milliseconds(300)).status().code(),
+        kDeadline);
+    EXPECT_LT(cpu_time() - begin, absl::Milliseconds(100));
     ASSERT_EQ(Mailbox::Destroy(kAddress).code(), kOk);
   }
 }
