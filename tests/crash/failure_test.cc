@@ -58,6 +58,11 @@ absl::Status TryAttach(const std::string& address) {
   return status;
 }
 
+void AwaitReadable(int fd) {
+  pollfd waiting = {fd, POLLIN, 0};
+  poll(&waiting, 1, -1);
+}
+
 // A server that shakes hands with one client by `options`, on a thread.
 class OneHandshake {
  public:
@@ -80,11 +85,6 @@ class OneHandshake {
   }
 
  private:
-  static void AwaitReadable(int fd) {
-    pollfd waiting = {fd, POLLIN, 0};
-    poll(&waiting, 1, -1);
-  }
-
   std::unique_ptr<ListeningName> listening_;
   absl::Status status_;
   std::thread thread_;
@@ -190,6 +190,66 @@ TEST(Failure, ServerThatDoesNotShakeHandsIsUnavailableInTime) {
   EXPECT_THAT(status.error_message(), HasSubstr(address));
   EXPECT_GE(absl::Now() - start, absl::Milliseconds(100));
   EXPECT_LE(absl::Now() - start, absl::Seconds(4));  // the default is 5 s
+}
+
+// As many clients as may wait to be accepted.
+std::vector<UniqueFd> FillBacklog(const std::string& address) {
+  std::vector<UniqueFd> waiting;
+  for (;;) {
+    absl::StatusOr<UniqueFd> socket = Connect(address.substr(4), LinkOptions());
+    if (!socket.ok()) {
+      EXPECT_TRUE(absl::IsUnavailable(socket.status())) << socket.status();
+      EXPECT_TRUE(IsCrowded(socket.status())) << socket.status();
+      return waiting;
+    }
+    waiting.push_back(*std::move(socket));
+  }
+}
+
+TEST(Failure, AServerWithAFullBacklogIsWaitedFor) {
+  const std::string address = NewAddress(Transport::kShm);
+  auto server = ListeningName::Acquire(address.substr(4), /*backlog=*/1);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const size_t before_us = FillBacklog(address).size();
+  ChannelPtr channel = CreateChannel(address);
+  EXPECT_EQ(channel->GetState(true), GRPC_CHANNEL_IDLE);
+  EXPECT_EQ(channel->GetState(true), GRPC_CHANNEL_CONNECTING);
+  UniqueFd ours;
+  for (size_t i = 0; i <= before_us; ++i) {
+    AwaitReadable((*server)->fd());
+    absl::StatusOr<UniqueFd> socket = Accept((*server)->fd());
+    ASSERT_TRUE(socket.ok()) << socket.status();
+    ours = *std::move(socket);
+  }
+  AwaitReadable(ours.get());
+  auto link = AnswerHello(std::move(ours), address.substr(4), LinkOptions());
+  ASSERT_TRUE(link.ok()) << link.status();
+  EXPECT_TRUE(
+      channel->WaitForConnected(absl::ToChronoTime(absl::Now() + kPatience)));
+}
+
+TEST(Failure, ABacklogThatStaysFullIsUnavailableInTime) {
+  const std::string address = NewAddress(Transport::kShm);
+  auto mute = ListeningName::Acquire(address.substr(4), /*backlog=*/1);
+  ASSERT_TRUE(mute.ok()) << mute.status();
+  const std::vector<UniqueFd> waiting = FillBacklog(address);
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(kHandshakeTimeoutMsArg, 100);
+  ChannelPtr channel = CreateChannel(address, nullptr, arguments);
+  auto patient = NewContext();
+  patient->set_wait_for_ready(true);
+  auto call = StartCall(StubFlavour::kCallback, UNARY, channel, patient.get());
+  const absl::Time start = absl::Now();
+  const grpc::Status status = CallUnary(channel);
+  EXPECT_THAT(status, HasCode(grpc::StatusCode::UNAVAILABLE));
+  EXPECT_THAT(status.error_message(),
+              AllOf(HasSubstr(address), HasSubstr("too many clients wait")));
+  EXPECT_LE(absl::Now() - start, absl::Seconds(4));  // the default is 20 s
+  // The call that waits for ready goes on to wait, and gets to whoever serves
+  // the name in the end.
+  mute->reset();
+  auto server = StartServerAt(address);
+  EXPECT_THAT(call->Finish(), IsOk());
 }
 
 TEST(Failure, OtherProtocolVersionIsAFailedPrecondition) {

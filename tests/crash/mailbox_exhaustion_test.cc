@@ -22,7 +22,11 @@
 #include "gtest/gtest.h"
 #include "tests/unit/link/child_process.h"
 #include "tests/unit/mailbox/temporary_mailboxes.h"
+#include "transport/base/unique_fd.h"
 #include "transport/mailbox.h"
+#include "transport/mailbox/geometry.h"
+#include "transport/mailbox/mailbox_layout.h"
+#include "transport/memory/mapping.h"
 
 namespace grpc_shm {
 namespace {
@@ -153,6 +157,40 @@ TEST_F(MailboxFullMemory, IsSaidToWhoSendsToAnUnboundedOne) {
       message->Acknowledge();
     }
     EXPECT_TRUE((*mailbox)->TrySend(text).ok());
+  });
+}
+
+// Somebody has written into the segment that every block has memory.
+TEST_F(MailboxFullMemory, IsNoticedWhateverTheSegmentSaysOfItsBlocks) {
+  OnSmall([&] {
+    MailboxOptions options = Options(MailboxCapacity::Unbounded(), kMiB);
+    options.max_memory_bytes = 64 * kMiB;
+    absl::StatusOr<std::unique_ptr<Mailbox>> mailbox =
+        Mailbox::Create(kAddress, options);
+    ASSERT_TRUE(mailbox.ok()) << mailbox.status();
+    ASSERT_TRUE((*mailbox)->TrySend("takes one page, which it keeps").ok());
+    absl::StatusOr<Mailbox::Message> message = (*mailbox)->TryReceive();
+    ASSERT_TRUE(message.ok()) << message.status();
+    message->Acknowledge();
+
+    absl::StatusOr<MailboxGeometry> geometry = MailboxGeometry::Of(
+        options.capacity, options.max_message_bytes, options.max_memory_bytes);
+    ASSERT_TRUE(geometry.ok()) << geometry.status();
+    const UniqueFd fd(open(mailboxes_.Path("starving").c_str(), O_RDWR));
+    absl::StatusOr<Mapping> mapping =
+        Mapping::MapShared(fd.get(), 0, geometry->data);
+    ASSERT_TRUE(mapping.ok()) << mapping.status();
+    auto* const entries =
+        reinterpret_cast<BlockEntry*>(mapping->data() + geometry->entries);
+    for (uint32_t i = 0; i < geometry->blocks; ++i) {
+      entries[i].reserved_bytes = kMiB;
+    }
+
+    FillUp(mailboxes_.base());
+    const std::string text(kMiB, 'x');
+    EXPECT_EQ((*mailbox)->TrySend(text).code(), kExhausted);
+    EXPECT_EQ((*mailbox)->TryLoanFor(kMiB).status().code(), kExhausted);
+    EXPECT_TRUE((*mailbox)->TrySend("").ok());
   });
 }
 

@@ -74,9 +74,9 @@ class VictimClient {
   const std::string& evil() const { return evil_; }
 
   // Has the client make a call to this test; what it connects with.
-  UniqueFd AcceptCall() {
+  UniqueFd AcceptCall(CallKind kind = BIDI) {
     Connect(evil_);
-    StartCall(BIDI);
+    StartCall(kind);
     for (;;) {
       UniqueFd socket = AcceptRaw(listening_.get());
       // A former channel may have tried once more before it was given up.
@@ -591,6 +591,47 @@ TEST_P(HostileServerTest, FailsItsCallAndNothingElse) {
   }
   victim.ExpectUnharmed();
 }
+
+class TalkativeServerTest
+    : public ::testing::TestWithParam<std::tuple<Transport, CallKind>> {};
+
+// Where the method has one answer: whether the second comes with the first or
+// after it, and whether or not the call's end comes behind it.
+TEST_P(TalkativeServerTest, MayAnswerTwice) {
+  VictimClient& victim = Victim(std::get<0>(GetParam()));
+  for (const bool apart : {false, true}) {
+    for (const bool ends : {false, true}) {
+      absl::optional<RawLink> link = RawLink::Welcome(
+          victim.AcceptCall(std::get<1>(GetParam())), kRingBytes);
+      ASSERT_TRUE(link.has_value());
+      ASSERT_TRUE(link->AwaitFrame().has_value());
+      if (apart) {
+        link->Write(FrameType::kMessage, 1, "", kWhole);
+        while (link->out().head.load() != link->tail()) sched_yield();
+        link->Write(FrameType::kMessage, 1, "", kWhole);
+      } else {
+        link->Put({0, static_cast<uint8_t>(FrameType::kMessage), kWhole, 0, 1},
+                  "");
+        link->Write(FrameType::kMessage, 1, "", kWhole);
+      }
+      if (ends) Answer(*link, 0);
+      const CallResult result = victim.AwaitCall();
+      EXPECT_EQ(result.code(), grpc::StatusCode::UNIMPLEMENTED);
+      EXPECT_THAT(result.message(), HasSubstr("more than the one answer"));
+    }
+  }
+  victim.ExpectUnharmed();
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, TalkativeServerTest,
+                         ::testing::Combine(::testing::ValuesIn(Ways()),
+                                            ::testing::Values(UNARY,
+                                                              CLIENT_STREAM)),
+                         [](const auto& info) {
+                           return absl::StrCat(
+                               CallKind_Name(std::get<1>(info.param)), "_",
+                               TransportName(std::get<0>(info.param)));
+                         });
 
 INSTANTIATE_TEST_SUITE_P(Each, HostileServerTest,
                          ::testing::Combine(::testing::ValuesIn(Ways()),

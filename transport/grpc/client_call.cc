@@ -105,11 +105,14 @@ void ClientCall::Pump() {
           break;
         }
         trailers = std::move(*last);
+      } else if (traits_.unary_response && (message != nullptr || answered_)) {
+        trailers = TrailersOf(MoreThanOneAnswer());
       } else if (message != nullptr) {
         stash_ = std::move(next);
         break;
       } else if (auto* received = absl::get_if<ReceivedMessage>(&*next)) {
         message = ToByteBuffer(std::move(*received));
+        answered_ = true;
       }
     }
     if (!initial.has_value() && message == nullptr && !trailers.has_value())

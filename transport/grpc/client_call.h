@@ -94,6 +94,7 @@ class ClientCall : public BridgedCall, public OutboundCall {
   bool closed_by_application_ ABSL_GUARDED_BY(mu_) = false;
   bool sent_initial_ ABSL_GUARDED_BY(mu_) = false;
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool answered_ ABSL_GUARDED_BY(mu_) = false;  // a message has come
   bool finished_ ABSL_GUARDED_BY(mu_) =
       false;  // the status is given, or the call is cancelled
   absl::optional<Received> stash_ ABSL_GUARDED_BY(mu_);  // taken, not given yet

@@ -144,6 +144,11 @@ void MetadataSlices::Clear() {
   entries_.clear();
 }
 
+absl::Status MoreThanOneAnswer() {
+  return absl::UnimplementedError(
+      "the server sent more than the one answer that the method has");
+}
+
 grpc_status_code ToStatusCode(int code) {
   return code >= GRPC_STATUS_OK && code <= GRPC_STATUS_UNAUTHENTICATED
              ? static_cast<grpc_status_code>(code)

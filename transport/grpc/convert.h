@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/protobuf/repeated_ptr_field.h"
@@ -89,6 +90,10 @@ class MetadataSlices {
  private:
   std::vector<grpc_metadata> entries_;
 };
+
+// How a call ends whose method has one answer, and whose server sent another:
+// gRPC's doc/statuscodes.md. (Over HTTP/2, gRPC 1.51 waits for the deadline.)
+absl::Status MoreThanOneAnswer();
 
 // A status code from a peer: anything unknown is UNKNOWN, as in gRPC.
 grpc_status_code ToStatusCode(int code);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "transport/base/monotonic_clock.h"
 #include "transport/link/address.h"
 #include "transport/link/handshake.h"
 #include "transport/link/listening_name.h"
@@ -21,6 +22,11 @@ namespace {
 // watched, all there is otherwise.
 constexpr absl::Duration kWatchedBackoff = absl::Seconds(1);
 constexpr absl::Duration kUnwatchedBackoff = absl::Milliseconds(20);
+
+// When to try again to be accepted by a server for whom many wait: it accepts
+// 64 at once, and a knock takes microseconds.
+constexpr absl::Duration kFirstKnock = absl::Milliseconds(1);
+constexpr absl::Duration kLastKnock = absl::Milliseconds(64);
 
 // When to look again for the socket of a server that seems to be dead, and when
 // no more.
@@ -161,11 +167,23 @@ void DirectChannel::Lost(Effects* effects) {
 
 // Begins an attempt, unless there is one.
 void DirectChannel::Connect(Effects* effects) {
-  if (socket_.valid()) return;
+  if (socket_.valid() || knock_timer_ != 0) return;
   SetState(GRPC_CHANNEL_CONNECTING, effects);
+  ++attempt_;
+  give_up_ =
+      MonotonicNanos() + absl::ToInt64Nanoseconds(options_.handshake_timeout);
+  next_knock_ = kFirstKnock;
+  Knock(effects);
+}
+
+void DirectChannel::Knock(Effects* effects) {
   for (;;) {
     absl::StatusOr<UniqueFd> socket = grpc_shm::Connect(name_, options_.link);
     if (!socket.ok()) {
+      if (IsCrowded(socket.status()) && MonotonicNanos() < give_up_) {
+        KnockLater();
+        return;
+      }
       // The name may have appeared between the attempt and the watch: once it
       // is watched, try again.
       if (absl::IsUnavailable(socket.status()) && !name_watch_.active() &&
@@ -177,7 +195,7 @@ void DirectChannel::Connect(Effects* effects) {
     socket_ = *std::move(socket);
     break;
   }
-  const uint64_t attempt = ++attempt_;
+  const uint64_t attempt = attempt_;
   const std::weak_ptr<DirectChannel> weak = weak_from_this();
   absl::StatusOr<Reactor::SourceId> source =
       Reactor::Get().Watch(socket_.get(), EPOLLIN | EPOLLRDHUP | EPOLLONESHOT,
@@ -191,13 +209,32 @@ void DirectChannel::Connect(Effects* effects) {
     return;
   }
   source_ = *source;
-  handshake_timer_ =
-      Reactor::Get().After(options_.handshake_timeout, [weak, attempt] {
-        if (const auto self = weak.lock()) self->OnHandshakeTimeout(attempt);
+  handshake_timer_ = Reactor::Get().At(give_up_, [weak, attempt] {
+    if (const auto self = weak.lock()) self->OnHandshakeTimeout(attempt);
+  });
+}
+
+void DirectChannel::KnockLater() {
+  const int64_t when = MonotonicNanos() + absl::ToInt64Nanoseconds(next_knock_);
+  knock_timer_ = Reactor::Get().At(
+      std::min(when, give_up_), [weak = weak_from_this(), attempt = attempt_] {
+        const auto self = weak.lock();
+        if (self == nullptr) return;
+        Effects effects;
+        {
+          MutexLock lock(&self->mu_);
+          if (attempt != self->attempt_ || self->knock_timer_ == 0) return;
+          self->knock_timer_ = 0;
+          self->Knock(&effects);
+        }
+        self->Perform(std::move(effects));
       });
+  next_knock_ = std::min(2 * next_knock_, kLastKnock);
 }
 
 void DirectChannel::StopConnecting() {
+  if (knock_timer_ != 0)
+    Reactor::Get().CancelTimer(std::exchange(knock_timer_, 0));
   if (!socket_.valid()) return;
   Reactor::Get().CancelTimer(handshake_timer_);
   Reactor::Get().Unwatch(source_, socket_.get());

@@ -34,7 +34,9 @@ namespace grpc_shm {
 // attempt. A lost link is IDLE, or CONNECTING when calls wait. After a failure
 // the channel tries again as soon as the server's name appears, with a slow
 // timer besides (twice as long each time), and at once for each new call: an
-// attempt takes microseconds.
+// attempt takes microseconds. An attempt that finds more clients waiting for
+// the server than may is still under way: it knocks again, at growing
+// intervals, until the time for a hand-shake is over.
 //
 // A call that does not wait for ready fails with the status of the attempt it
 // waited for. With a name that can't be an address every call fails, at once.
@@ -77,6 +79,8 @@ class DirectChannel final : public ClientChannel,
                 const Options& options);
 
   void Connect(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Knock(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void KnockLater() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void StopConnecting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ConnectFailed(const absl::Status& status, Effects* effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -103,8 +107,11 @@ class DirectChannel final : public ClientChannel,
   std::list<std::shared_ptr<OutboundCall>> waiting_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<Session> session_ ABSL_GUARDED_BY(mu_);  // READY
 
-  // The attempt under way.
+  // The attempt under way: it waits to be accepted, or for the answer.
   uint64_t attempt_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t give_up_ ABSL_GUARDED_BY(mu_) = 0;  // MonotonicNanos
+  Reactor::TimerId knock_timer_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Duration next_knock_ ABSL_GUARDED_BY(mu_);
   UniqueFd socket_ ABSL_GUARDED_BY(mu_);
   Reactor::SourceId source_ ABSL_GUARDED_BY(mu_) = 0;
   Reactor::TimerId handshake_timer_ ABSL_GUARDED_BY(mu_) = 0;

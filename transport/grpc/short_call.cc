@@ -224,7 +224,7 @@ void ShortCall::AbortLocked(const absl::Status& status, Effects* effects) {
 
 // Does what can be done of all operations under way.
 void ShortCall::Advance(Effects* effects) {
-  Receive();
+  Receive(effects);
   // First the message: the status may come right behind it.
   for (Batch& batch : batches_) {
     if (batch.used && batch.message)
@@ -253,7 +253,7 @@ void ShortCall::Advance(Effects* effects) {
 }
 
 // Takes what has come, up to a message that nobody has asked for yet.
-void ShortCall::Receive() {
+void ShortCall::Receive(Effects* effects) {
   while (link_call_ != nullptr && !trailers_.has_value() &&
          !message_.has_value()) {
     absl::optional<Received> next = link_call_->Take();
@@ -262,6 +262,10 @@ void ShortCall::Receive() {
       if (!initial_metadata_.has_value())
         initial_metadata_ = std::move(*initial);
     } else if (auto* message = absl::get_if<ReceivedMessage>(&*next)) {
+      if (std::exchange(answered_, true) && traits_.unary_response) {
+        AbortLocked(MoreThanOneAnswer(), effects);
+        break;
+      }
       message_ = std::move(*message);
     } else if (auto* trailers = absl::get_if<wire::Trailers>(&*next)) {
       trailers_ = std::move(*trailers);
@@ -279,7 +283,7 @@ bool ShortCall::ReceiveMessage(Batch* batch, Effects* effects) {
     batch->operations.GiveMessage(ToByteBuffer(*std::move(message_)));
     message_.reset();
     if (!traits_.unary_response) effects->consumed = link_call_;
-    Receive();
+    Receive(effects);
     return true;
   }
   if (!trailers_.has_value()) return false;

@@ -126,7 +126,7 @@ class ShortCall final : public CallHandler,
   void Send(OutgoingMessage message, Effects* effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Advance(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Receive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Receive(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool ReceiveMessage(Batch* batch, Effects* effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void GiveStatus(Batch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -161,7 +161,8 @@ class ShortCall final : public CallHandler,
   absl::optional<wire::InitialMetadata> initial_metadata_ ABSL_GUARDED_BY(mu_);
   absl::optional<wire::Trailers> trailers_ ABSL_GUARDED_BY(mu_);
   absl::optional<ReceivedMessage> message_
-      ABSL_GUARDED_BY(mu_);  // not given yet
+      ABSL_GUARDED_BY(mu_);                     // not given yet
+  bool answered_ ABSL_GUARDED_BY(mu_) = false;  // a message has come
 };
 
 }  // namespace grpc_shm

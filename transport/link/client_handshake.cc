@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "transport/base/fault_point.h"
@@ -26,6 +27,9 @@
 namespace grpc_shm {
 namespace {
 
+// What IsCrowded looks for.
+constexpr char kCrowded[] = "grpc_shm.crowded";
+
 absl::Status ConnectError(int error, const std::string& name,
                           const std::string& path) {
   switch (error) {
@@ -35,10 +39,15 @@ absl::Status ConnectError(int error, const std::string& name,
           DirectAddress(name), ": nobody is listening at ", path,
           "; start the server, or check that both processes have the same "
           "GRPC_SHM_DIR (or else XDG_RUNTIME_DIR, or else TMPDIR)"));
-    case EAGAIN:
-      return absl::UnavailableError(absl::StrCat(
-          DirectAddress(name), ": too many clients wait for the server at ",
-          path, " to accept them; try again"));
+    case EAGAIN: {
+      absl::Status status = absl::UnavailableError(
+          absl::StrCat(DirectAddress(name),
+                       ": too many clients wait for the server at ", path,
+                       " to accept them; it is stopped or very busy, or its "
+                       "ListenerOptions::backlog too small"));
+      status.SetPayload(kCrowded, absl::Cord());
+      return status;
+    }
     case EPROTOTYPE:
       return absl::FailedPreconditionError(absl::StrCat(
           DirectAddress(name), ": not a grpc-shm server listens at ", path,
@@ -189,6 +198,10 @@ absl::StatusOr<UniqueFd> ConnectAt(const std::string& path,
 }
 
 }  // namespace
+
+bool IsCrowded(const absl::Status& status) {
+  return status.GetPayload(kCrowded).has_value();
+}
 
 RendezvousOptions ClientRendezvous(const LinkOptions& options) {
   RendezvousOptions where;

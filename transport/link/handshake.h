@@ -60,6 +60,11 @@ struct ReceivedBoard {
 absl::StatusOr<UniqueFd> Connect(const std::string& name,
                                  const LinkOptions& options);
 
+// Client: whether that is why Connect() failed: the server is there, and has as
+// many clients waiting as it allows (ListenerOptions::backlog). A place is free
+// as soon as it accepts one, which nobody tells of.
+bool IsCrowded(const absl::Status& status);
+
 // The same for a socket without a name of that kind; `name` is for messages.
 absl::StatusOr<UniqueFd> ConnectToPath(const std::string& path,
                                        const std::string& name,

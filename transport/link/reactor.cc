@@ -245,14 +245,16 @@ void Reactor::Run() {
 void Reactor::HandleEvent(const epoll_event& event) {
   Task task;
   std::shared_ptr<Handler> handler;
+  // A copy: epoll_event is packed, so a reference to it would be misaligned.
+  const SourceId id = event.data.u64;
   {
     MutexLock lock(&mu_);
-    if (event.data.u64 == kWakeId) {
+    if (id == kWakeId) {
       task = TakeTask();
-    } else if (event.data.u64 == kTimerId) {
+    } else if (id == kTimerId) {
       task = TakeTimer();
     } else {
-      auto source = sources_.find(event.data.u64);
+      auto source = sources_.find(id);
       if (source != sources_.end()) handler = source->second;
     }
   }

@@ -46,7 +46,6 @@ BlockPool::Result BlockPool::ClaimUnbounded(uint64_t bytes, uint32_t* block) {
         FromQueue(parts_->bare_blocks.Take(BlockKind::kClaimed, me_, block));
   }
   if (result != Result::kDone) return result;
-  if (parts_->entries[*block].reserved_bytes >= bytes) return result;
   result = Reserve(*block, bytes);
   if (result != Result::kDone) FreeUnknown(*block);
   return result;
@@ -57,6 +56,16 @@ BlockPool::Result BlockPool::Reserve(uint32_t block, uint64_t bytes) {
   const uint64_t rounded =
       (bytes + kMailboxPageBytes - 1) / kMailboxPageBytes * kMailboxPageBytes;
   if (rounded > g.block_stride) return Result::kDamaged;
+  if (rounded == 0) return Result::kDone;
+  // Memory that is there already costs 0.3 us, and 0.06 for each further page.
+  // Not to ask would be to believe the entry, and to die of a SIGBUS if it is
+  // wrong and shared memory full.
+  if (parts_->entries[block].reserved_bytes >= rounded) {
+    return Allocate(parts_->segment.fd(), 0, g.data + block * g.block_stride,
+                    rounded) == 0
+               ? Result::kDone
+               : Result::kExhausted;
+  }
   const uint64_t limit = g.data + g.max_memory_bytes;
   // So that not even for a moment much more is taken than may be.
   while (MemoryBytes() + rounded > limit) {

@@ -70,7 +70,7 @@
 //      +---------------------------------------------------------------+
 //
 // All but the state belongs to whoever has the block. Reserved bytes: how many
-// of the block's first bytes surely have memory.
+// of the block's first bytes have memory, if nobody has spoilt the entry.
 //
 // Byte order and atomics are the machine's: all processes run on it.
 
