@@ -218,6 +218,26 @@ TEST_F(MailboxDeath, IsNoticedBeforeAnybodyHasWaitedForTheProcess) {
   EXPECT_EQ(Contents(), "1 again;.");
 }
 
+TEST_F(MailboxDeath, IsNotWhatAStoppedProcessIsTakenFor) {
+  Create(MailboxCapacity::Bounded(3));
+  for (const char* text : {"1", "2", "3"}) Send(text);
+  auto stopped = Participant([](Mailbox& mailbox, Conversation& test) {
+    absl::StatusOr<Mailbox::Message> message = mailbox.Receive();
+    test.Say(Receipt(message));
+    test.Hear();
+    if (message.ok()) message->Acknowledge();
+  });
+  ASSERT_EQ(stopped->conversation().Hear(), "1");
+  ASSERT_EQ(kill(stopped->pid(), SIGSTOP), 0);
+  EXPECT_EQ(Contents(), "2;3;.");
+  Send("4");
+  EXPECT_EQ(Contents(), "4;.");
+  ASSERT_EQ(kill(stopped->pid(), SIGCONT), 0);
+  stopped->conversation().Say("go on");
+  EXPECT_EQ(stopped->Wait(), 0);
+  EXPECT_EQ(Contents(), ".");
+}
+
 TEST_F(MailboxDeath, OfAReceiverThatHadBeenWokenWakesAnother) {
   Create(MailboxCapacity::Bounded(1));
   const auto receive = [](Mailbox& mailbox, Conversation& test) {
