@@ -23,6 +23,7 @@
 #include "transport/grpc/client_channel.h"
 #include "transport/grpc/convert.h"
 #include "transport/grpc/direct_channel.h"
+#include "transport/grpc/forked_call.h"
 #include "transport/grpc/grpc_access.h"
 #include "transport/grpc/mailbox_channel.h"
 #include "transport/grpc/short_call.h"
@@ -137,19 +138,20 @@ class CallInterceptor : public grpc::experimental::Interceptor {
       methods->Proceed();
       return;
     }
+    if (IsForkedChild()) {  // the call began before the fork
+      if (AreComplete(methods)) {
+        methods->Proceed();
+      } else {
+        FailInForkedChild(methods);
+      }
+      return;
+    }
     if (methods->QueryInterceptionHookPoint(Hook::POST_RECV_STATUS) &&
         streams_requests_) {
       // Once an application has the status, gRPC's in-process transport (1.51)
       // lets it write on for ever, as if somebody read it. Writes are to fail,
       // as on a socket; the status stays what it is.
       grpc_call_cancel(context_->c_call(), nullptr);
-    }
-    if (IsForkedChild()) {  // the call began before the fork
-      grpc_call_cancel_with_status(
-          context_->c_call(), GRPC_STATUS_FAILED_PRECONDITION,
-          "this process was forked from one that had used grpc-shm", nullptr);
-      methods->Proceed();
-      return;
     }
     const bool receives =
         methods->GetRecvMessage() != nullptr &&
@@ -232,11 +234,15 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
       methods->Proceed();
       return;
     }
+    if (IsForkedChild()) {
+      FailInForkedChild(methods);
+      return;
+    }
     // When the operations are complete, the call and this with it may be gone.
     const std::shared_ptr<ShortCall> call = call_;
     const bool receives = methods->GetRecvMessage() != nullptr;
     const std::shared_ptr<Session> session =
-        receives && !IsForkedChild() ? channel_->session() : nullptr;
+        receives ? channel_->session() : nullptr;
     if (session == nullptr) {
       call->Perform(methods, nullptr);
       return;

@@ -11,6 +11,8 @@
 #include <memory>
 #include <utility>
 
+#include "transport/base/fork.h"
+
 namespace grpc_shm {
 
 // The callback completion queue on which all our operations complete, never
@@ -55,6 +57,8 @@ class Completion : private grpc_completion_queue_functor {
   grpc_completion_queue_functor* tag() { return this; }
 
   static void Run(grpc_completion_queue_functor* self, int ok) {
+    // Of the parent's: a lock on the way may be held for ever.
+    if (IsForkedChild()) return;
     const std::shared_ptr<T> owner =
         std::move(static_cast<Completion*>(self)->owner_);
     (owner.get()->*kMethod)(ok != 0);

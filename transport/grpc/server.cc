@@ -55,11 +55,14 @@ Listener::~Listener() {
   Shutdown(absl::InfinitePast());
 }
 
-void Listener::Drain() { listener_->Drain(); }
+void Listener::Drain() {
+  if (!IsForkedChild()) listener_->Drain();
+}
 
 ListenerStats Listener::stats() const { return listener_->stats(); }
 
 void Listener::Shutdown(absl::Time deadline) {
+  if (IsForkedChild()) return;  // the parent's
   listener_->Drain();
   listener_->AwaitIdle(deadline);
   listener_->Close();
@@ -77,6 +80,7 @@ Server::~Server() {
 }
 
 void Server::ShutdownUntil(absl::Time deadline) {
+  if (IsForkedChild()) return;  // the parent's
   for (const auto& listener : listeners_) listener->Drain();
   for (const auto& listener : listeners_) listener->Shutdown(deadline);
   // The sockets of gRPC's own are closed only now: its server would end our

@@ -55,13 +55,6 @@ void ShortCall::Perform(Methods* methods, OneTimeEvent* complete) {
   {
     MutexLock lock(&mu_);
     TakeOver(methods, complete, &effects);
-    if (IsForkedChild()) {
-      AbortLocked(absl::FailedPreconditionError(
-                      "this process was forked from one that had used "
-                      "grpc-shm; exec a program in the child, or use it only "
-                      "after the fork"),
-                  &effects);
-    }
     Advance(&effects);
   }
   Do(std::move(effects));
@@ -132,6 +125,7 @@ void ShortCall::Cancel() {
 }
 
 void ShortCall::Abandon() {
+  if (IsForkedChild()) return;  // the parent's, or nothing is under way
   Effects effects;
   {
     MutexLock lock(&mu_);
