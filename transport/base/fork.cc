@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "transport/base/mutex.h"
 
 namespace grpc_shm {
@@ -42,6 +43,10 @@ void AfterForkInChild() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   if (null >= 0) close(null);
   descriptors.all.clear();
   descriptors.mu.Unlock();
+  // Where Abseil is built to look for deadlocks (Debian's is), each of gRPC's
+  // locks takes a global one for that, which any thread of the parent's may
+  // have held.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 }
 
 Descriptors& TheDescriptors() {
