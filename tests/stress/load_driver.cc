@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // A client process under load, which the test stops, kills or starves. Of
-// control.proto it knows Connect, once per target; StartCalls, whose count is
+// control.proto it knows Connect, once per target; SubscribeToMailbox, for the
+// mailbox of raw messages; StartCalls, whose count is
 // that of the threads; AwaitCalls, which ends the load: results with a code are
 // errors; LimitResource.
 
@@ -27,6 +28,9 @@ class LoadDriver {
     switch (request.command_case()) {
       case ControlRequest::kConnect:
         options_.targets.push_back(request.connect().target());
+        break;
+      case ControlRequest::kSubscribe:
+        options_.mailbox = request.subscribe().mailbox();
         break;
       case ControlRequest::kStartCalls:
         options_.threads = request.start_calls().count();

@@ -9,8 +9,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "absl/types/optional.h"
 #include "tests/integration/payload.h"
 #include "tests/integration/steps.h"
+#include "tests/stress/raw_messages.h"
 #include "transport/channel.h"
 #include "transport/options.h"
 
@@ -140,7 +142,15 @@ void MixedLoad::Run(uint32_t seed) {
   std::vector<ChannelPtr> channels;
   for (const std::string& target : options_.targets)
     channels.push_back(NewChannel(target, random));
+  absl::optional<RawMessages> raw;
+  if (!options_.mailbox.empty()) raw.emplace(options_.mailbox);
   while (!stop_) {
+    if (raw.has_value()) {
+      const absl::Status exchanged = raw->Exchange(random());
+      absl::MutexLock lock(&mu_);
+      if (!exchanged.ok())
+        AddError(absl::StrCat("raw messages: ", exchanged.ToString()));
+    }
     ChannelPtr& channel = channels[Pick(random, channels.size())];
     if (options_.makes_channels && Pick(random, 200) == 0) {
       const size_t target = Pick(random, options_.targets.size());
@@ -149,6 +159,8 @@ void MixedLoad::Run(uint32_t seed) {
     Call(random(), channel);
     calls_.fetch_add(1, std::memory_order_relaxed);
   }
+  absl::MutexLock lock(&mu_);
+  if (raw.has_value()) totals_.messages += raw->received();
 }
 
 void MixedLoad::Call(uint32_t seed, const ChannelPtr& channel) {
@@ -218,9 +230,12 @@ void MixedLoad::Count(const grpc::Status& status, bool cancelled,
     wrong = absl::StrCat("status ", status.error_code(), ": ",
                          status.error_message());
   }
-  if (wrong.empty()) return;
+  if (!wrong.empty()) AddError(wrong);
+}
+
+void MixedLoad::AddError(const std::string& error) {
   ++totals_.error_count;
-  if (totals_.errors.size() < kMaxErrors) totals_.errors.push_back(wrong);
+  if (totals_.errors.size() < kMaxErrors) totals_.errors.push_back(error);
 }
 
 }  // namespace testing

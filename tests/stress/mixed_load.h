@@ -18,8 +18,9 @@ namespace grpc_shm {
 namespace testing {
 
 // Calls of all kinds by all kinds of stubs, one after the other on each of some
-// threads, whose servers may die, stop and come back at any time. Every reply
-// is checked; a call may only succeed, be cancelled by its own thread, or be
+// threads, whose servers may die, stop and come back at any time; and raw
+// messages of a mailbox, if there is one. Every reply and every message is
+// checked; a call may only succeed, be cancelled by its own thread, or be
 // UNAVAILABLE. One that is not over within a minute hangs.
 class MixedLoad {
  public:
@@ -27,6 +28,7 @@ class MixedLoad {
     int64_t succeeded = 0;
     int64_t unavailable = 0;
     int64_t cancelled = 0;
+    int64_t messages = 0;             // raw ones
     std::vector<std::string> errors;  // the first few of what must not be
     int64_t error_count = 0;
   };
@@ -36,6 +38,7 @@ class MixedLoad {
     int threads = 3;
     uint32_t seed = 1;
     std::vector<std::string> targets;
+    std::string mailbox;  // of raw messages (see RawMessages); "": none
     bool makes_channels = true;
   };
 
@@ -53,6 +56,7 @@ class MixedLoad {
   void Call(uint32_t seed, const ChannelPtr& channel);
   void Count(const grpc::Status& status, bool cancelled,
              const std::string& error);
+  void AddError(const std::string& error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const Options options_;
   std::atomic<bool> stop_{false};

@@ -14,6 +14,7 @@
 #include "tests/integration/process_resources.h"
 #include "tests/integration/test_server.h"
 #include "tests/stress/mixed_load.h"
+#include "transport/mailbox.h"
 
 namespace grpc_shm {
 namespace testing {
@@ -23,10 +24,22 @@ namespace testing {
 // itself, if it likes, by MixedLoad. Failures are the test's.
 class Processes {
  public:
-  Processes(int servers, int clients);
+  enum class Mailboxes { kNone, kBoth };
+
+  // kBoth: clients also call through a mailbox that all servers take calls
+  // from, and share another one for raw messages.
+  Processes(int servers, int clients, Mailboxes mailboxes = Mailboxes::kNone);
   ~Processes();
 
+  // What there is to call.
   const std::vector<std::string>& addresses() const { return addresses_; }
+  // Of raw messages; "": none.
+  std::string raw_mailbox() const {
+    return raw_ != nullptr ? "mailbox:" + raw_->name() : "";
+  }
+  // What is left there, once nobody uses it, is whole, and nobody has it.
+  void CheckRawMailbox();
+
   ChildProcess& server(size_t i) { return *servers_[i]->process(); }
   ChildProcess& client(size_t i) { return *clients_[i]; }
 
@@ -49,8 +62,10 @@ class Processes {
   void AskClient(size_t i);
   void AskServer(size_t i);
 
+  const size_t server_count_;
   const size_t client_count_;
-  std::vector<std::string> addresses_;
+  std::vector<std::string> addresses_;  // of each server; then the mailbox
+  std::unique_ptr<Mailbox> raw_;
   std::vector<std::unique_ptr<TestServer>> servers_;
   std::vector<std::unique_ptr<ChildProcess>> clients_;
 };

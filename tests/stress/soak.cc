@@ -1,8 +1,9 @@
 // Copyright 2026 The grpc-shm Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Everything at once, for a time: calls of all kinds in three processes;
-// servers and clients that are killed, stopped, restarted and starved of
+// Everything at once, for a time: calls of all kinds, direct and through a
+// mailbox, and raw messages of another one, in three processes; servers and
+// clients that are killed, stopped, restarted and starved of
 // descriptors; children that are forked meanwhile. Every reply is checked; in
 // the end memory, descriptors and the counters of lost wake-ups are what they
 // were.
@@ -100,12 +101,13 @@ class Soak : public ::testing::Test {
   }
 
   Random random_{static_cast<Random::result_type>(getpid())};
-  Processes processes_{kServers, kClients};
+  Processes processes_{kServers, kClients, Processes::Mailboxes::kBoth};
 };
 
 TEST_F(Soak, Survives) {
   MixedLoad::Options options;
   options.targets = processes_.addresses();
+  options.mailbox = processes_.raw_mailbox();
   {
     MixedLoad load(options);
     while (load.calls() < 500) absl::SleepFor(absl::Milliseconds(1));
@@ -123,10 +125,13 @@ TEST_F(Soak, Survives) {
   const MixedLoad::Totals totals = load.Stop();
   ExpectNoErrors(totals, "this process");
   before.ExpectRestored(kHeapBytes);
+  processes_.CheckRawMailbox();
   EXPECT_EQ(LostWakeups(), 0u);
   for (size_t i = 0; i < kServers; ++i) processes_.ShutDownServer(i);
-  printf("%ld calls succeeded here, %ld were unavailable, %ld cancelled\n",
-         totals.succeeded, totals.unavailable, totals.cancelled);
+  printf(
+      "%ld calls succeeded here, %ld were unavailable, %ld cancelled; %ld raw "
+      "messages\n",
+      totals.succeeded, totals.unavailable, totals.cancelled, totals.messages);
   for (const auto& [event, count] : events)
     printf("%s: %d\n", event.c_str(), count);
 }
