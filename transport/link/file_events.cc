@@ -53,7 +53,7 @@ absl::StatusOr<uint64_t> FileEvents::Add(const std::string& path, uint32_t mask,
 }
 
 void FileEvents::Remove(uint64_t id) {
-  if (IsForkedChild()) return;  // the parent's
+  if (IsForkedChild()) return;    // the parent's
   std::function<void()> noticed;  // destroyed without the lock
   absl::MutexLock lock(&mu_);
   auto it = entries_.find(id);

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -25,10 +26,19 @@ constexpr size_t kCells = 4;
 constexpr ParticipantToken kMe{1, 0};
 constexpr ParticipantToken kDead{2, 0};
 
-struct TestQueue {
+struct Memory {
   QueueControl control;
   std::atomic<uint64_t> cells[kCells] = {};
   BlockEntry entries[kBlocks];
+};
+
+struct TestQueue {
+  // On the heap: with AddressSanitizer gcc 12 aligns what is on the stack to 32
+  // bytes at most (GCC bug 110027).
+  const std::unique_ptr<Memory> memory = std::make_unique<Memory>();
+  QueueControl& control = memory->control;
+  std::atomic<uint64_t> (&cells)[kCells] = memory->cells;
+  BlockEntry (&entries)[kBlocks] = memory->entries;
   OrderQueue queue{&control, cells,   kCells,
                    entries,  kBlocks, BlockKind::kPosted};
 
@@ -194,10 +204,9 @@ TEST(OrderQueue, HandsEachBlockToOneAtATime) {
   constexpr int kRounds = 20000;
   TestQueue full;
   // The blocks that are free; the same entries, as in a mailbox.
-  QueueControl control;
-  std::atomic<uint64_t> cells[kCells] = {};
-  OrderQueue free_blocks(&control, cells, kCells, full.entries, kBlocks,
-                         BlockKind::kFree);
+  const auto free = std::make_unique<Memory>();
+  OrderQueue free_blocks(&free->control, free->cells, kCells, full.entries,
+                         kBlocks, BlockKind::kFree);
   for (uint32_t block = 0; block < kBlocks; ++block) {
     ASSERT_EQ(free_blocks.Put(block, kMe), Result::kDone);
   }
