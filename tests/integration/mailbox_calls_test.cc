@@ -350,6 +350,37 @@ TEST_F(MailboxCallsTest, ANameThatIsNoneFailsAtOnce) {
   EXPECT_EQ(channel->GetState(false), GRPC_CHANNEL_SHUTDOWN);
 }
 
+TEST_F(MailboxCallsTest, ArgumentsThatAreNoneFailCallsAtOnce) {
+  CreateMailbox();
+  const auto server = NewServer();
+  for (const std::string& address :
+       {address_, NewAddress(Transport::kShm), std::string("mailbox:.x")}) {
+    grpc::ChannelArguments arguments;
+    arguments.SetString(kServerUidsArg, "root");
+    const ChannelPtr channel = MakeChannel(address, arguments);
+    auto context = NewContext();
+    context->set_wait_for_ready(true);
+    EXPECT_THAT(CallUnary(channel, context.get()),
+                HasCode(StatusCode::INVALID_ARGUMENT));
+    EXPECT_EQ(channel->GetState(true), GRPC_CHANNEL_SHUTDOWN);
+  }
+}
+
+TEST_F(MailboxCallsTest, WhatServersSendIsLimitedAsOnADirectLink) {
+  CreateMailbox();
+  const auto server = NewServer();
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(kMaxMetadataBytesArg, 4000);
+  const ChannelPtr channel = MakeChannel(address_, arguments);
+  Script script = MakeScript("large");
+  auto* const field = script.add_trailing_metadata();
+  field->set_key("key");
+  field->set_value(std::string(5000, 'v'));
+  EXPECT_THAT(CallUnary(channel, script),
+              HasCode(StatusCode::RESOURCE_EXHAUSTED));
+  EXPECT_THAT(CallUnary(channel), IsOk());
+}
+
 TEST_F(MailboxCallsTest, CallsGoWithTheirMailbox) {
   CreateMailbox();
   const ChannelPtr channel = NewChannel();

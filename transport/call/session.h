@@ -10,6 +10,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -190,6 +191,34 @@ class Session final : public Expirable,
     bool driving_;
   };
 
+  // A Driver of several sessions, of one policy: for a thread that does not
+  // know on which of them it will be answered. Where another thread drives one
+  // of them, that one reads it.
+  class Drivers {
+   public:
+    Drivers(std::shared_ptr<Session> likeliest,
+            std::vector<std::shared_ptr<Session>> others);
+    ~Drivers();
+    Drivers(const Drivers&) = delete;
+    Drivers& operator=(const Drivers&) = delete;
+
+    // As Driver::Until. Whether it is worth waiting awake is what the likeliest
+    // session has learned.
+    void Until(absl::FunctionRef<bool()> done);
+
+   private:
+    struct Driven {
+      std::shared_ptr<Session> session;
+      bool driving;
+    };
+
+    void Add(std::shared_ptr<Session> session);
+    bool Advance();
+    bool HaveWork();
+
+    std::vector<Driven> driven_;
+  };
+
   // Reads what is there, if nobody drives: on behalf of a thread
   // that has other things to do than to wait. It leaves the doorbell alone if
   // there is nothing.
@@ -227,7 +256,10 @@ class Session final : public Expirable,
   bool AwaitRole(absl::FunctionRef<bool()> done);
   bool HandOver();
   bool Read();
+  bool IsInTheMiddle() const;
+  absl::Duration TimeToDigest() const;
   bool Spin(bool gives_way);
+  bool HasWork();
 
   // Counting lost wake-ups.
   struct Backstop : Expirable {

@@ -249,14 +249,25 @@ bool Session::Advance() {
   return read;
 }
 
+// What is awaited is on its way: the rest of a message, or space for one.
+bool Session::IsInTheMiddle() const {
+  return mid_message_.load(std::memory_order_relaxed) ||
+         full_.load(std::memory_order_relaxed);
+}
+
+// What the peer needs before it can answer, for what it has been sent.
+absl::Duration Session::TimeToDigest() const {
+  return absl::Nanoseconds(
+      std::min(sent_since_read_.load(std::memory_order_relaxed),
+               kMostBytesToWaitFor) /
+      kBytesPerNano);
+}
+
 // Waits awake, if that is worth it, until there is something to read or space
 // to write; or, if it gives way, until a thread that waits for a call of its
 // own waits for the role.
 bool Session::Spin(bool gives_way) {
-  // In the middle of a message the rest is on its way.
-  if (!mid_message_.load(std::memory_order_relaxed) &&
-      !full_.load(std::memory_order_relaxed) && !spinner_.WorthIt())
-    return false;
+  if (!IsInTheMiddle() && !spinner_.WorthIt()) return false;
   // A thread of the reactor may wait long here, by the busy policy.
   Reactor::BlockingScope scope;
   MutexLock lock(&read_mu_);
@@ -264,10 +275,6 @@ bool Session::Spin(bool gives_way) {
   RingConsumer& ring = link_->consumer();
   const RingProducer& to_peer = link_->producer();
   const int64_t ring_at = ring_at_.load(std::memory_order_relaxed);
-  const auto longer = absl::Nanoseconds(
-      std::min(sent_since_read_.load(std::memory_order_relaxed),
-               kMostBytesToWaitFor) /
-      kBytesPerNano);
   return spinner_.Wait(
       [&] {
         RecordHeader header;
@@ -281,7 +288,7 @@ bool Session::Spin(bool gives_way) {
                     full_at_.load(std::memory_order_relaxed))) ||
                (ring_at != 0 && MonotonicNanos() >= ring_at);
       },
-      longer);
+      TimeToDigest());
 }
 
 }  // namespace grpc_shm

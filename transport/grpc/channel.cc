@@ -158,7 +158,7 @@ class CallInterceptor : public grpc::experimental::Interceptor {
         !methods->QueryInterceptionHookPoint(Hook::POST_RECV_MESSAGE);
     const bool whole_answer = receives && methods->GetRecvStatus() != nullptr;
     const std::shared_ptr<Session> session =
-        receives ? channel_->session() : nullptr;
+        receives ? channel_->session(nullptr) : nullptr;
     // With several calls open, the application has more to do than to wait for
     // this one: it is asynchronous, or has several threads.
     if (session == nullptr || session->calls() > 1) {
@@ -241,23 +241,33 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
     // When the operations are complete, the call and this with it may be gone.
     const std::shared_ptr<ShortCall> call = call_;
     const bool receives = methods->GetRecvMessage() != nullptr;
+    std::vector<std::shared_ptr<Session>> others;
     const std::shared_ptr<Session> session =
-        receives ? channel_->session() : nullptr;
+        receives ? channel_->session(&others) : nullptr;
     if (session == nullptr) {
       call->Perform(methods, nullptr);
       return;
     }
     if (IsOnThisStack(methods)) {
-      PerformAndWait(methods, call.get(), session);
+      if (others.empty()) {
+        PerformAndWait(methods, call.get(), session);
+      } else {
+        PerformAndWaitForAny(methods, call.get(), session, std::move(others));
+      }
     } else if (channel_->short_calls() > 1) {
       // An asynchronous application with several calls has more to do than to
       // wait for this one.
       call->Perform(methods, nullptr);
       session->Poll();
-    } else {
+      for (const auto& other : others) other->Poll();
+    } else if (others.empty()) {
       Session::Driver driver(session);
       call->Perform(methods, nullptr);
       driver.Until([&call] { return call->IsIdle(); });
+    } else {
+      Session::Drivers drivers(session, std::move(others));
+      call->Perform(methods, nullptr);
+      drivers.Until([&call] { return call->IsIdle(); });
     }
   }
 
@@ -279,6 +289,20 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
     } else {
       call->Perform(methods, &complete);  // it may have come already
       if (!done()) Session::Driver(session).Until(done);
+    }
+    complete.Await();
+  }
+
+  // The same where any of several servers may answer.
+  static void PerformAndWaitForAny(
+      grpc::experimental::InterceptorBatchMethods* methods, ShortCall* call,
+      const std::shared_ptr<Session>& session,
+      std::vector<std::shared_ptr<Session>> others) {
+    OneTimeEvent complete;
+    {
+      Session::Drivers drivers(session, std::move(others));
+      call->Perform(methods, &complete);
+      drivers.Until([&complete] { return complete.HasHappened(); });
     }
     complete.Await();
   }

@@ -9,8 +9,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "transport/call/session.h"
 #include "transport/grpc/connectivity.h"
@@ -20,7 +24,8 @@
 
 namespace grpc_shm {
 
-// The calls of one channel, whatever its address: gets them to a server.
+// The calls of one channel, whatever its address: gets them to a server. With
+// an address or options that are none every call fails, at once.
 //
 // Threads: any. Lifetime: as long as its owner or a call needs it.
 class ClientChannel {
@@ -38,20 +43,27 @@ class ClientChannel {
     bool fails_when_full = false;  // of a mailbox: rather than wait
   };
 
-  ClientChannel() = default;
   ClientChannel(const ClientChannel&) = delete;
   ClientChannel& operator=(const ClientChannel&) = delete;
   virtual ~ClientChannel() = default;
 
   // Puts the call on a link, or lets it wait for one, or fails it.
-  virtual void StartCall(const std::shared_ptr<OutboundCall>& call) = 0;
+  void StartCall(const std::shared_ptr<OutboundCall>& call) {
+    if (broken_.ok()) {
+      DoStartCall(call);
+    } else {
+      call->Fail(broken_);
+    }
+  }
 
   // The application gave up a call that is not on a link yet.
   virtual void ForgetCall(const OutboundCall* call) = 0;
 
   // What somebody who waits for an answer should read; null if there is
-  // nothing.
-  virtual std::shared_ptr<Session> session() = 0;
+  // nothing. Adds to `others`, unless that is null, where an answer may come
+  // instead.
+  virtual std::shared_ptr<Session> session(
+      std::vector<std::shared_ptr<Session>>* others) = 0;
 
   // The owner is gone: calls go on, and links are closed after the last.
   virtual void Release() = 0;
@@ -68,7 +80,25 @@ class ClientChannel {
     short_calls_.fetch_add(change, std::memory_order_relaxed);
   }
 
+ protected:
+  // `name` is what is said of the target by who can tell addresses.
+  ClientChannel(std::string target, absl::StatusOr<std::string> name,
+                const Options& options);
+
+  virtual void DoStartCall(const std::shared_ptr<OutboundCall>& call) = 0;
+
+  const std::string& target() const { return target_; }
+  const std::string& name() const { return name_; }  // "": there is none
+  const Options& options() const { return options_; }
+
+  // Of a link to a server.
+  SessionOptions NewSessionOptions() const;
+
  private:
+  const std::string target_;
+  const std::string name_;
+  const Options options_;
+  const absl::Status broken_;  // not OK: why no call can be made
   Connectivity connectivity_;
 
   // Relaxed: it steers who waits.

@@ -51,22 +51,11 @@ void RemoveSocketOfDeadServer(const std::string& name,
 
 std::shared_ptr<DirectChannel> DirectChannel::Create(const std::string& target,
                                                      const Options& options) {
-  absl::StatusOr<std::string> name = ParseDirectAddress(target);
-  return std::shared_ptr<DirectChannel>(
-      new DirectChannel(target, name.ok() ? *name : std::string(),
-                        name.ok() ? options.invalid : name.status(), options));
+  return std::shared_ptr<DirectChannel>(new DirectChannel(target, options));
 }
 
-DirectChannel::DirectChannel(std::string target, std::string name,
-                             absl::Status broken, const Options& options)
-    : target_(std::move(target)),
-      name_(std::move(name)),
-      broken_(std::move(broken)),
-      options_(options) {
-  // As gRPC's own channel for a target that it can't parse.
-  Connectivity::Tellers nobody;
-  if (!broken_.ok()) connectivity().Set(GRPC_CHANNEL_SHUTDOWN, &nobody);
-}
+DirectChannel::DirectChannel(const std::string& target, const Options& options)
+    : ClientChannel(target, ParseDirectAddress(target), options) {}
 
 DirectChannel::~DirectChannel() {
   MutexLock lock(&mu_);
@@ -74,14 +63,11 @@ DirectChannel::~DirectChannel() {
   if (retry_timer_ != 0) Reactor::Get().CancelTimer(retry_timer_);
 }
 
-void DirectChannel::StartCall(const std::shared_ptr<OutboundCall>& call) {
+void DirectChannel::DoStartCall(const std::shared_ptr<OutboundCall>& call) {
   Effects effects;
   {
     MutexLock lock(&mu_);
-    if (!broken_.ok()) {
-      effects.failed.push_back(call);
-      effects.failure = broken_;
-    } else if (session_ != nullptr) {
+    if (session_ != nullptr) {
       effects.session = session_;
       effects.started.push_back(call);
     } else {
@@ -104,7 +90,8 @@ void DirectChannel::ForgetCall(const OutboundCall* call) {
   StopIfUnused();
 }
 
-std::shared_ptr<Session> DirectChannel::session() {
+std::shared_ptr<Session> DirectChannel::session(
+    std::vector<std::shared_ptr<Session>>* /*others*/) {
   MutexLock lock(&mu_);
   return session_;
 }
@@ -155,7 +142,7 @@ void DirectChannel::OnClosed(Session* session, const absl::Status& /*status*/) {
     session_ = nullptr;
     Lost(&effects);
   }
-  RemoveSocketOfDeadServer(name_, ClientRendezvous(options_.link),
+  RemoveSocketOfDeadServer(name(), ClientRendezvous(options().link),
                            kFirstLookAgain);
   Perform(std::move(effects));
 }
@@ -171,14 +158,14 @@ void DirectChannel::Connect(Effects* effects) {
   SetState(GRPC_CHANNEL_CONNECTING, effects);
   ++attempt_;
   give_up_ =
-      MonotonicNanos() + absl::ToInt64Nanoseconds(options_.handshake_timeout);
+      MonotonicNanos() + absl::ToInt64Nanoseconds(options().handshake_timeout);
   next_knock_ = kFirstKnock;
   Knock(effects);
 }
 
 void DirectChannel::Knock(Effects* effects) {
   for (;;) {
-    absl::StatusOr<UniqueFd> socket = grpc_shm::Connect(name_, options_.link);
+    absl::StatusOr<UniqueFd> socket = grpc_shm::Connect(name(), options().link);
     if (!socket.ok()) {
       if (IsCrowded(socket.status()) && MonotonicNanos() < give_up_) {
         KnockLater();
@@ -270,16 +257,10 @@ void DirectChannel::OnAnswer(uint64_t attempt) {
 
 absl::StatusOr<std::shared_ptr<Session>> DirectChannel::FinishConnecting() {
   absl::StatusOr<std::unique_ptr<Link>> link =
-      ReceiveWelcome(std::move(socket_), name_, options_.link);
+      ReceiveWelcome(std::move(socket_), name(), options().link);
   if (!link.ok()) return link.status();
-  SessionOptions options;
-  options.role = SessionOptions::Role::kClient;
-  options.address = target_;
-  options.max_receive_message_bytes = options_.max_receive_message_bytes;
-  options.max_metadata_bytes = options_.max_metadata_bytes;
-  options.max_buffered_bytes = options_.max_buffered_bytes;
-  options.wait_policy = options_.wait_policy;
-  return Session::Start(*std::move(link), std::move(options), weak_from_this());
+  return Session::Start(*std::move(link), NewSessionOptions(),
+                        weak_from_this());
 }
 
 void DirectChannel::OnHandshakeTimeout(uint64_t attempt) {
@@ -291,8 +272,8 @@ void DirectChannel::OnHandshakeTimeout(uint64_t attempt) {
     socket_.reset();
     ConnectFailed(
         absl::UnavailableError(absl::StrCat(
-            target_, ": the server did not answer the hand-shake within ",
-            absl::FormatDuration(options_.handshake_timeout),
+            target(), ": the server did not answer the hand-shake within ",
+            absl::FormatDuration(options().handshake_timeout),
             "; it may be stopped, or very busy")),
         &effects);
   }
@@ -312,7 +293,7 @@ void DirectChannel::ConnectFailed(const absl::Status& status,
     const bool watched = name_watch_.active() || StartNameWatch();
     backoff_ = backoff_ == absl::ZeroDuration()
                    ? (watched ? kWatchedBackoff : kUnwatchedBackoff)
-                   : std::min(2 * backoff_, options_.max_reconnect_backoff);
+                   : std::min(2 * backoff_, options().max_reconnect_backoff);
     retry_timer_ = Reactor::Get().After(backoff_, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->Retry();
     });
@@ -335,10 +316,10 @@ void DirectChannel::Retry() {
 
 bool DirectChannel::StartNameWatch() {
   absl::StatusOr<Rendezvous> rendezvous =
-      Rendezvous::Open(ClientRendezvous(options_.link));
+      Rendezvous::Open(ClientRendezvous(options().link));
   if (!rendezvous.ok()) return false;
   absl::StatusOr<NameWatch> watch = NameWatch::Start(
-      rendezvous->directory(), name_, [weak = weak_from_this()] {
+      rendezvous->directory(), name(), [weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->Retry();
       });
   if (!watch.ok()) return false;
@@ -380,7 +361,7 @@ void DirectChannel::Perform(Effects effects) {
         }
       }
       Perform(std::move(again));
-      StartCall(call);
+      DoStartCall(call);
     } else {
       call->Fail(started.status());
     }

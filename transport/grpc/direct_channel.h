@@ -39,7 +39,7 @@ namespace grpc_shm {
 // intervals, until the time for a hand-shake is over.
 //
 // A call that does not wait for ready fails with the status of the attempt it
-// waited for. With a name that can't be an address every call fails, at once.
+// waited for.
 //
 // Threads: any. Lifetime: as long as its owner or a call needs it.
 class DirectChannel final : public ClientChannel,
@@ -51,9 +51,9 @@ class DirectChannel final : public ClientChannel,
                                                const Options& options);
   ~DirectChannel() override;
 
-  void StartCall(const std::shared_ptr<OutboundCall>& call) override;
   void ForgetCall(const OutboundCall* call) override;
-  std::shared_ptr<Session> session() override;
+  std::shared_ptr<Session> session(
+      std::vector<std::shared_ptr<Session>>* others) override;
   void Release() override;
   grpc_connectivity_state GetState(bool try_to_connect) override;
 
@@ -75,9 +75,9 @@ class DirectChannel final : public ClientChannel,
     std::shared_ptr<Session> to_close;  // when it is idle
   };
 
-  DirectChannel(std::string target, std::string name, absl::Status broken,
-                const Options& options);
+  DirectChannel(const std::string& target, const Options& options);
 
+  void DoStartCall(const std::shared_ptr<OutboundCall>& call) override;
   void Connect(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Knock(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void KnockLater() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -96,11 +96,6 @@ class DirectChannel final : public ClientChannel,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnHandshakeTimeout(uint64_t attempt);
   void Retry();
-
-  const std::string target_;
-  const std::string name_;
-  const absl::Status broken_;  // not OK: the target is no address
-  const Options options_;
 
   Mutex mu_;
   bool released_ ABSL_GUARDED_BY(mu_) = false;

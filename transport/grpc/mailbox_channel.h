@@ -54,9 +54,9 @@ class MailboxChannel final
                                                 const Options& options);
   ~MailboxChannel() override;
 
-  void StartCall(const std::shared_ptr<OutboundCall>& call) override;
   void ForgetCall(const OutboundCall* call) override;
-  std::shared_ptr<Session> session() override;
+  std::shared_ptr<Session> session(
+      std::vector<std::shared_ptr<Session>>* others) override;
   void Release() override;
   grpc_connectivity_state GetState(bool try_to_connect) override;
 
@@ -100,9 +100,9 @@ class MailboxChannel final
     std::vector<std::shared_ptr<Mailbox>> mailboxes;  // to close
   };
 
-  MailboxChannel(std::string target, std::string name, absl::Status broken,
-                 const Options& options);
+  MailboxChannel(const std::string& target, const Options& options);
 
+  void DoStartCall(const std::shared_ptr<OutboundCall>& call) override;
   absl::Status Open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status ListenForServers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Connect(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -135,11 +135,6 @@ class MailboxChannel final
   uint16_t NextLink() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void LinkGone(uint16_t link, Effects* effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-
-  const std::string target_;
-  const std::string name_;
-  const absl::Status broken_;  // not OK: the target is no address
-  const Options options_;
 
   Mutex mu_;
   bool released_ ABSL_GUARDED_BY(mu_) = false;

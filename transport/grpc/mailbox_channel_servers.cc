@@ -63,11 +63,11 @@ void MailboxChannel::OnConnectable() {
                                  self->OnHello(id);
                              });
     if (!source.ok()) {
-      Refuse(*socket, source.status(), options_.link);
+      Refuse(*socket, source.status(), options().link);
       continue;
     }
     const Reactor::TimerId timer =
-        Reactor::Get().After(options_.handshake_timeout, [weak, id] {
+        Reactor::Get().After(options().handshake_timeout, [weak, id] {
           const auto self = weak.lock();
           if (self == nullptr) return;
           MutexLock inner(&self->mu_);
@@ -97,21 +97,17 @@ void MailboxChannel::OnHello(uint64_t id) {
     const uint16_t link_number = NextLink();
     board_->OpenLink(link_number);
     effects.failure = absl::UnavailableError(
-        absl::StrCat(target_, ": the link to the server was closed"));
+        absl::StrCat(target(), ": the link to the server was closed"));
     const BoardPass pass{board_->fd(), link_number};
-    absl::StatusOr<std::unique_ptr<Link>> link =
-        AnswerHello(std::move(handshake->socket), name_, options_.link, &pass);
+    absl::StatusOr<std::unique_ptr<Link>> link = AnswerHello(
+        std::move(handshake->socket), name(), options().link, &pass);
     if (!link.ok()) {
       LinkGone(link_number, &effects);
     } else {
-      SessionOptions options;
-      options.role = SessionOptions::Role::kClient;
-      options.address = target_;
-      options.offers = true;
-      options.max_receive_message_bytes = options_.max_receive_message_bytes;
-      options.wait_policy = options_.wait_policy;
+      SessionOptions session_options = NewSessionOptions();
+      session_options.offers = true;
       absl::StatusOr<std::shared_ptr<Session>> session = Session::Start(
-          *std::move(link), std::move(options), weak_from_this());
+          *std::move(link), std::move(session_options), weak_from_this());
       if (!session.ok()) {
         LinkGone(link_number, &effects);
       } else {
