@@ -22,8 +22,10 @@
 namespace grpc_shm {
 namespace {
 
-// How often calls that wait for a mailbox to appear have it looked for.
-constexpr absl::Duration kLookAgain = absl::Milliseconds(50);
+// The first look for a mailbox that was not there: nearly a formality while its
+// name is watched, all there is otherwise.
+constexpr absl::Duration kWatchedLook = absl::Seconds(1);
+constexpr absl::Duration kUnwatchedLook = absl::Milliseconds(50);
 
 // Links that one who waits for an answer reads, at most: to look at each takes
 // some 20 ns, to begin and to end it 100. The others wake a thread.
@@ -203,6 +205,7 @@ void MailboxChannel::StopIfUnused(Effects* effects) {
   mailbox_ = nullptr;
   mailbox_watch_ = TouchWatch();
   mailbox_file_.reset();
+  name_watch_.Stop();
   if (retry_timer_ != 0)
     Reactor::Get().CancelTimer(std::exchange(retry_timer_, 0));
 }
@@ -224,7 +227,10 @@ grpc_connectivity_state MailboxChannel::GetState(bool try_to_connect) {
 // Opens the mailbox, unless it is open, for the calls that wait.
 void MailboxChannel::Connect(Effects* effects) {
   if (mailbox_ == nullptr) {
-    const absl::Status opened = Open();
+    absl::Status opened = Open();
+    // It may have appeared between the attempt and the watch.
+    if (absl::IsNotFound(opened) && !name_watch_.active() && StartNameWatch())
+      opened = Open();
     if (!opened.ok()) {
       connectivity().Set(GRPC_CHANNEL_TRANSIENT_FAILURE, &effects->tellers);
       effects->failure = NoMailbox(target(), opened);
@@ -238,6 +244,7 @@ void MailboxChannel::Connect(Effects* effects) {
       return;
     }
     connectivity().Set(GRPC_CHANNEL_READY, &effects->tellers);
+    name_watch_.Stop();
     backoff_ = absl::ZeroDuration();
     if (retry_timer_ != 0)
       Reactor::Get().CancelTimer(std::exchange(retry_timer_, 0));
@@ -273,24 +280,45 @@ absl::Status MailboxChannel::Open() {
   return absl::OkStatus();
 }
 
-// Soon if calls wait for it, else less and less often: somebody may want to
-// know whether there is one.
+bool MailboxChannel::StartNameWatch() {
+  absl::StatusOr<MailboxNameWatch> watch =
+      MailboxNameWatch::Start(name(), [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->Retry();
+      });
+  if (!watch.ok()) return false;
+  name_watch_ = *std::move(watch);
+  return true;
+}
+
+// Without a watch soon if calls wait for it. Else less and less often: somebody
+// may want to know whether there is one.
 void MailboxChannel::RetryLater() {
-  if (retry_timer_ != 0) Reactor::Get().CancelTimer(retry_timer_);
-  backoff_ = waiting_.empty() ? std::min(std::max(2 * backoff_, kLookAgain),
-                                         options().max_reconnect_backoff)
-                              : kLookAgain;
+  const bool watched = name_watch_.active();
+  if (retry_timer_ != 0) {
+    if (watched) return;
+    Reactor::Get().CancelTimer(retry_timer_);
+  }
+  const absl::Duration first = watched ? kWatchedLook : kUnwatchedLook;
+  backoff_ = !watched && !waiting_.empty()
+                 ? first
+                 : std::min(std::max(2 * backoff_, first),
+                            options().max_reconnect_backoff);
   retry_timer_ = Reactor::Get().After(backoff_, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->Retry();
   });
 }
 
+// The time has come, or a name has appeared. If it is still not there it is
+// watched for anew.
 void MailboxChannel::Retry() {
   Effects effects;
   {
     MutexLock lock(&mu_);
-    retry_timer_ = 0;
-    if (mailbox_ == nullptr) Connect(&effects);
+    if (retry_timer_ != 0)
+      Reactor::Get().CancelTimer(std::exchange(retry_timer_, 0));
+    name_watch_.Stop();
+    const bool is_over = released_ && waiting_.empty();
+    if (mailbox_ == nullptr && !is_over) Connect(&effects);
   }
   Perform(std::move(effects));
 }

@@ -27,6 +27,7 @@
 #include "transport/link/reactor.h"
 #include "transport/link/reply_address.h"
 #include "transport/mailbox.h"
+#include "transport/mailbox/mailbox_name_watch.h"
 #include "transport/mailbox/touch_watch.h"
 
 namespace grpc_shm {
@@ -41,7 +42,9 @@ namespace grpc_shm {
 // so), accepted (on a link; the session knows it, not we).
 //
 // Connectivity: READY while the mailbox exists, whether servers are there or
-// not; TRANSIENT_FAILURE when it does not.
+// not; TRANSIENT_FAILURE when it does not. Then the channel tries again as soon
+// as the mailbox's name appears, with a slow timer besides, and at once for
+// each new call.
 //
 // Threads: any. Lifetime: as long as its owner or a call needs it.
 class MailboxChannel final
@@ -106,6 +109,7 @@ class MailboxChannel final
   absl::Status Open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status ListenForServers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Connect(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool StartNameWatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RetryLater() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Retry();
   void OnTouched();
@@ -144,6 +148,8 @@ class MailboxChannel final
   UniqueFd mailbox_file_ ABSL_GUARDED_BY(mu_);
   TouchWatch mailbox_watch_ ABSL_GUARDED_BY(mu_);
   bool is_rendezvous_ ABSL_GUARDED_BY(mu_) = false;
+  // While there is none.
+  MailboxNameWatch name_watch_ ABSL_GUARDED_BY(mu_);
   Reactor::TimerId retry_timer_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Duration backoff_ ABSL_GUARDED_BY(mu_);
 

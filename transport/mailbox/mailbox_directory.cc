@@ -35,12 +35,6 @@ std::string Base() {
   return base;
 }
 
-std::string PathFor(uid_t owner, gid_t group) {
-  return group == kNoGroup
-             ? absl::StrCat(Base(), "/grpc-shm-", owner)
-             : absl::StrCat(Base(), "/grpc-shm-", owner, "-g", group);
-}
-
 absl::Status Denied(const std::string& path, absl::string_view why) {
   return absl::PermissionDeniedError(absl::StrCat(
       "not using the mailbox directory ", path, ": ", why, kWayOut));
@@ -99,6 +93,12 @@ absl::Status CheckBase() {
 }
 
 }  // namespace
+
+std::string MailboxDirectory::PathFor(uid_t owner, gid_t group) {
+  return group == kNoGroup
+             ? absl::StrCat(Base(), "/grpc-shm-", owner)
+             : absl::StrCat(Base(), "/grpc-shm-", owner, "-g", group);
+}
 
 absl::StatusOr<MailboxDirectory> MailboxDirectory::Make(gid_t group) {
   absl::Status status = CheckBase();

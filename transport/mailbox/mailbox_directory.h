@@ -44,6 +44,9 @@ class MailboxDirectory {
   // user.
   static absl::StatusOr<MailboxDirectory> Open(uid_t owner, gid_t group);
 
+  // Where it is, whether it exists or not.
+  static std::string PathFor(uid_t owner, gid_t group);
+
   // The groups that the effective user has such a directory for, kNoGroup
   // included, whether it is there or not.
   static std::vector<gid_t> Groups();

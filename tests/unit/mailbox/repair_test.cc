@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "gtest/gtest.h"
+#include "tests/unit/mailbox/made_parts.h"
 #include "tests/unit/mailbox/temporary_mailboxes.h"
 #include "transport/mailbox/block_pool.h"
 #include "transport/mailbox/mailbox_parts.h"
@@ -30,16 +31,8 @@ constexpr uint64_t kNewTurn = 7;
 class RepairTest : public ::testing::Test {
  protected:
   void Make(MailboxCapacity capacity) {
-    absl::StatusOr<MailboxDirectory> directory =
-        MailboxDirectory::Make(kNoGroup);
-    ASSERT_TRUE(directory.ok()) << directory.status();
-    absl::StatusOr<MailboxGeometry> geometry =
-        MailboxGeometry::Of(capacity, 100, 1 << 16);
-    ASSERT_TRUE(geometry.ok()) << geometry.status();
-    absl::StatusOr<MailboxSegment> segment =
-        MailboxSegment::Create(*directory, "test", *geometry, 0600);
-    ASSERT_TRUE(segment.ok()) << segment.status();
-    parts_ = std::make_unique<MailboxParts>(*std::move(segment));
+    parts_ = testing::MakeParts(capacity, 100, 1 << 16);
+    ASSERT_NE(parts_, nullptr);
     entry_ = ParticipantWord{4194303, 1, kDead.generation}.Pack();
     parts_->control->participants[kDead.index] = entry_;
   }
@@ -80,7 +73,7 @@ class RepairTest : public ::testing::Test {
   }
 
   TemporaryMailboxes mailboxes_;
-  std::unique_ptr<MailboxParts> parts_;
+  std::shared_ptr<MailboxParts> parts_;
   uint64_t entry_ = 0;
 };
 
