@@ -5,9 +5,7 @@
 // README.md beside this file.
 
 #include <stdlib.h>
-#include <sys/resource.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -20,16 +18,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "tests/benchmark/mailbox/queue.h"
 #include "tests/benchmark/mailbox/scenarios.h"
 #include "tests/benchmark/mailbox/schedule.h"
 #include "tests/benchmark/mailbox/summary.h"
 #include "tests/benchmark/rpc/environment.h"
-#include "tests/benchmark/rpc/host_time.h"
 #include "tests/benchmark/rpc/report.h"
 #include "tests/benchmark/rpc/select.h"
+#include "tests/benchmark/rpc/whole_run.h"
 
 ABSL_FLAG(std::string, json, "", "File to write the figures to.");
 ABSL_FLAG(bool, quick, false,
@@ -91,18 +88,6 @@ absl::Status CheckWritable(const std::string& path) {
       absl::StrCat("--json=", path, " can't be written"));
 }
 
-// CPU time of this process and of its children, which have ended.
-absl::Duration CpuTime() {
-  absl::Duration total;
-  for (int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
-    rusage usage;
-    if (getrusage(who, &usage) != 0) continue;
-    total += absl::DurationFromTimeval(usage.ru_utime) +
-             absl::DurationFromTimeval(usage.ru_stime);
-  }
-  return total;
-}
-
 int Run() {
   const std::string json_path = FromCallersDirectory(absl::GetFlag(FLAGS_json));
   const absl::StatusOr<Plan> plan = PlanFromFlags();
@@ -116,18 +101,9 @@ int Run() {
   report.environment = DescribeEnvironment();
   report.quick = absl::GetFlag(FLAGS_quick);
   report.reference = kReference;
-  const absl::StatusOr<HostTime> start = HostTime::Now();
-  const absl::Time started = absl::Now();
+  const WholeRun run;
   const Outcomes outcomes = Measure(*plan);
-  const absl::StatusOr<HostTime> end = HostTime::Now();
-  if (start.ok() && end.ok()) {
-    const absl::Duration all_cores =
-        (absl::Now() - started) * report.environment.cores;
-    report.stolen_percent = StolenPercent(*start, *end);
-    report.other_busy_percent =
-        std::max(0.0, BusyPercent(*start, *end) -
-                          100 * absl::FDivDuration(CpuTime(), all_cores));
-  }
+  run.Describe(&report);
   Summarise(outcomes, &report);
   std::cout << ToTable(report);
   if (!json_path.empty() &&

@@ -4,13 +4,16 @@
 // Measures calls through a mailbox beside direct ones and gRPC's own over unix
 // sockets, in one run:
 //
-//   unary    one server, one empty call after the other: what the mailbox costs
-//   balance  four servers that work on one call at a time, 90 % of the calls
-//   for
-//            1 ms and 10 % for 20 ms, asleep. Calls come at random times (open
-//            loop) at 70 % of what the servers can do. Shown are the 1 ms
-//            calls, from when they were due to their answers: what taking the
-//            next call when one is free is worth, against gRPC's round robin.
+//   unary          one server, one empty call after the other: what the mailbox
+//                  costs
+//   unary_servers  the same with four servers, any of which may take the call
+//                  (over shm, there is one)
+//   balance        four servers that work on one call at a time, 90 % of the
+//                  calls for 1 ms and 10 % for 20 ms, asleep. Calls come at
+//                  random times (open loop) at 70 % of what the servers can do.
+//                  Shown are the 1 ms calls, from when they were due to their
+//                  answers: what taking the next call when one is free is
+//                  worth, against gRPC's round robin.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -51,6 +54,7 @@
 #include "tests/benchmark/rpc/report.h"
 #include "tests/benchmark/rpc/statistics.h"
 #include "tests/benchmark/rpc/temporary_directory.h"
+#include "tests/benchmark/rpc/whole_run.h"
 #include "transport/base/unique_fd.h"
 #include "transport/channel.h"
 #include "transport/mailbox.h"
@@ -60,7 +64,7 @@ ABSL_FLAG(std::string, json, "", "File to write the figures to.");
 ABSL_FLAG(int, runs, 5, "How often everything is measured, for the medians.");
 ABSL_FLAG(bool, quick, false, "Measure briefly, to see that it works.");
 ABSL_FLAG(std::vector<std::string>, scenarios, {},
-          "Only these (comma-separated): unary, balance.");
+          "Only these (comma-separated): unary, unary_servers, balance.");
 ABSL_FLAG(std::string, serve, "", "For the benchmark itself: be a server.");
 
 extern char** environ;
@@ -354,17 +358,19 @@ int Run() {
   report.environment = DescribeEnvironment();
   report.quick = absl::GetFlag(FLAGS_quick);
   report.rounds = runs;
+  const WholeRun whole_run;
   std::map<std::pair<std::string, std::string>, Row> rows;
   bool failed = false;
-  for (const std::string scenario : {"unary", "balance"}) {
+  for (const std::string scenario : {"unary", "unary_servers", "balance"}) {
     if (!wants(scenario)) continue;
-    const bool is_unary = scenario == "unary";
+    const bool is_unary = scenario != "balance";
     std::vector<std::string> transports = {"mailbox", "unix"};
     if (is_unary) transports.insert(transports.begin(), "shm");
     for (int run = 0; run < runs; ++run) {
       for (const std::string& transport : transports) {
-        const auto target =
-            Target::Make(transport, is_unary ? 1 : kServers, directory.path());
+        const int servers =
+            scenario == "unary" || transport == "shm" ? 1 : kServers;
+        const auto target = Target::Make(transport, servers, directory.path());
         absl::StatusOr<Measurement> measured =
             absl::UnknownError("not measured");
         if (!target.ok()) {
@@ -398,6 +404,7 @@ int Run() {
       report.rows.push_back(std::move(it->second));
     }
   }
+  whole_run.Describe(&report);
   std::cout << ToTable(report);
   const std::string json = absl::GetFlag(FLAGS_json);
   if (!json.empty() && !(std::ofstream(json) << ToJson(report) << std::flush)) {

@@ -7,7 +7,7 @@ set -euo pipefail
 
 figures=$TEST_TMPDIR/figures.json
 "$(dirname -- "${BASH_SOURCE[0]}")/mailbox_calls_benchmark" --quick --json="$figures"
-for row in unary/shm unary/mailbox unary/unix balance/mailbox balance/unix; do
+for row in unary/shm unary/mailbox unary/unix unary_servers/mailbox unary_servers/unix balance/mailbox balance/unix; do
   python3 - "$figures" "$row" <<'END' || { echo "no figures for $row"; exit 1; }
 import json, sys
 rows = json.load(open(sys.argv[1]))["rows"]

@@ -1,9 +1,11 @@
 // Copyright 2026 The grpc-shm Authors.
 // SPDX-License-Identifier: Apache-2.0
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <numeric>
@@ -37,6 +39,36 @@ struct Shared {
   double seconds = 0;  // of all round trips, without what is between them
   double cpu_us = 0;   // of both processes
 };
+
+// Where the two processes run.
+enum class Placement {
+  kAny,       // where the kernel puts them
+  kApart,     // each on a core of its own
+  kTogether,  // both on one
+};
+
+// Keeps the calling thread on one of the cores that it may use. OUT_OF_RANGE if
+// it has fewer.
+absl::Status StayOnCore(int number) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+    return absl::ErrnoToStatus(errno, "sched_getaffinity");
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (!CPU_ISSET(core, &allowed) || number-- > 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    if (sched_setaffinity(0, sizeof(one), &one) != 0)
+      return absl::ErrnoToStatus(errno, "sched_setaffinity");
+    return absl::OkStatus();
+  }
+  return absl::OutOfRangeError("the processes have one core for both");
+}
+
+absl::Status Place(Placement placement, bool is_client) {
+  if (placement == Placement::kAny) return absl::OkStatus();
+  return StayOnCore(placement == Placement::kApart && is_client ? 1 : 0);
+}
 
 // A queue each way, as one process has them open.
 struct Ends {
@@ -142,7 +174,8 @@ class Client {
   std::vector<double> latencies_us_;
 };
 
-absl::StatusOr<Measurement> Run(const Cell& cell, absl::Duration pause) {
+absl::StatusOr<Measurement> Run(const Cell& cell, absl::Duration pause,
+                                Placement placement) {
   SharedMemory<Shared> shared;
   const CreatedQueue there(*cell.kind, cell.name + "-there", cell.size);
   if (!there.status().ok()) return there.status();
@@ -153,6 +186,8 @@ absl::StatusOr<Measurement> Run(const Cell& cell, absl::Duration pause) {
     shared->echo_pid = getpid();
     absl::StatusOr<Ends> ends = Open(cell, back.name(), there.name());
     if (!ends.ok()) return ends.status();
+    const absl::Status placed = Place(placement, /*is_client=*/false);
+    if (!placed.ok()) return placed;
     gate->Pass();
     return Echo(cell, &*ends);
   });
@@ -160,6 +195,8 @@ absl::StatusOr<Measurement> Run(const Cell& cell, absl::Duration pause) {
   status = crew.Add([&](Crew::Gate* gate) {
     absl::StatusOr<Ends> ends = Open(cell, there.name(), back.name());
     if (!ends.ok()) return ends.status();
+    const absl::Status placed = Place(placement, /*is_client=*/true);
+    if (!placed.ok()) return placed;
     Client client(cell, pause, &*ends);
     gate->Pass();
     return client.Measure(&*shared);
@@ -182,11 +219,20 @@ absl::StatusOr<Measurement> Run(const Cell& cell, absl::Duration pause) {
 }  // namespace
 
 absl::StatusOr<Measurement> RunRoundTrip(const Cell& cell) {
-  return Run(cell, absl::ZeroDuration());
+  return Run(cell, absl::ZeroDuration(), Placement::kAny);
+}
+
+absl::StatusOr<Measurement> RunRoundTripApart(const Cell& cell) {
+  return Run(cell, absl::ZeroDuration(), Placement::kApart);
+}
+
+absl::StatusOr<Measurement> RunRoundTripTogether(const Cell& cell) {
+  return Run(cell, absl::ZeroDuration(), Placement::kTogether);
 }
 
 absl::StatusOr<Measurement> RunRoundTripSparse(const Cell& cell) {
-  absl::StatusOr<Measurement> result = Run(cell, absl::Milliseconds(10));
+  absl::StatusOr<Measurement> result =
+      Run(cell, absl::Milliseconds(10), Placement::kAny);
   if (result.ok()) result->clear_per_s();  // the pauses decide it
   return result;
 }

@@ -45,6 +45,8 @@ const std::vector<Scenario>& Scenarios() {
       Messages(4 * kKiB, kShallow, 1),
       Messages(kMiB, kShallow, 1),
       {"round_trip", RunRoundTrip, 64, kShallow},
+      {"round_trip_apart", RunRoundTripApart, 64, kShallow},
+      {"round_trip_together", RunRoundTripTogether, 64, kShallow},
       {"round_trip_sparse", RunRoundTripSparse, 64, kShallow},
       InPlace(64),
       InPlace(64 * kKiB),

@@ -67,7 +67,11 @@ absl::StatusOr<Measurement> RunMessages(const Cell& cell);
 // One message goes back and forth between two processes through two queues:
 // the latency of a round trip.
 absl::StatusOr<Measurement> RunRoundTrip(const Cell& cell);
-// The same after 10 ms of idleness each.
+// The same with each process on a core of its own, and with both on one.
+// OUT_OF_RANGE on a single core.
+absl::StatusOr<Measurement> RunRoundTripApart(const Cell& cell);
+absl::StatusOr<Measurement> RunRoundTripTogether(const Cell& cell);
+// The first after 10 ms of idleness each.
 absl::StatusOr<Measurement> RunRoundTripSparse(const Cell& cell);
 // A process waits for a message and another has the queue open: what that costs
 // while nothing happens.
