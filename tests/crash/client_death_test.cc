@@ -149,7 +149,7 @@ TEST_P(ClientDeathTest, LeavesNothingBehind) {
   EXPECT_THAT(CallUnary(NewChannel()), IsOk());
 }
 
-GRPC_SHM_INSTANTIATE(ClientDeathTest, ConnectedTransports);
+GRPC_SHM_INSTANTIATE(ClientDeathTest, TransportsBetweenProcesses);
 
 // The same for synchronous handlers, each of which has a thread: perhaps the
 // one that would hear of the death.
@@ -196,7 +196,7 @@ TEST_P(ClientOfHandlersDeathTest, LeavesThoseThatDoNotAskAlone) {
   EXPECT_THAT(CallUnary(other), IsOk());
 }
 
-GRPC_SHM_INSTANTIATE(ClientOfHandlersDeathTest, ConnectedTransports);
+GRPC_SHM_INSTANTIATE(ClientOfHandlersDeathTest, TransportsBetweenProcesses);
 
 // Below: what has no counterpart with a socket.
 

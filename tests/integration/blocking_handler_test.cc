@@ -252,7 +252,7 @@ TEST_P(BlockingHandlerTest, SeesItsDeadlinePass) {
   }
 }
 
-GRPC_SHM_INSTANTIATE(BlockingHandlerTest, ConnectedTransports);
+GRPC_SHM_INSTANTIATE(BlockingHandlerTest, TransportsBetweenProcesses);
 
 }  // namespace
 }  // namespace testing

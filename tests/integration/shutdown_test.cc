@@ -98,7 +98,10 @@ TEST_P(ShutdownTest, WithoutADeadlineWaitsForCallsToo) {
   EXPECT_NE(server().AwaitEvent("server", "shutdown"), 0);
 }
 
-TEST_P(ShutdownTest, RefusesNewCallsWhileOldOnesFinish) {
+// In a mailbox they wait for another server.
+using RefusalTest = ShutdownTest;
+
+TEST_P(RefusalTest, OfNewCallsWhileOldOnesFinish) {
   StartServer();
   ChannelPtr channel = NewChannel();
   Call old = StartAndAwait(
@@ -180,6 +183,8 @@ TEST_P(ShutdownTest, WaitsForAHandlerThatIgnoresIt) {
 // connection, and so does not say that it has seen the server's farewell.
 std::vector<Transport> TransportsWithoutFarewell() {
   std::vector<Transport> transports = ShmTransports();
+  transports.push_back(Transport::kMailbox);
+  transports.push_back(Transport::kMailboxUniversal);
   transports.push_back(Transport::kInproc);
   return transports;
 }
@@ -201,7 +206,8 @@ TEST_P(IdleShutdownTest, ReturnsAtOnceWhenNobodyCalls) {
   EXPECT_LE(absl::Nanoseconds(end - start), absl::Seconds(5));
 }
 
-GRPC_SHM_INSTANTIATE(ShutdownTest, ConnectedTransports);
+GRPC_SHM_INSTANTIATE(ShutdownTest, TransportsBetweenProcesses);
+GRPC_SHM_INSTANTIATE(RefusalTest, ConnectedTransports);
 GRPC_SHM_INSTANTIATE(IdleShutdownTest, TransportsWithoutFarewell);
 
 }  // namespace

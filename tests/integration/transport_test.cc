@@ -34,10 +34,15 @@ std::vector<Transport> ConnectedTransports() {
   return transports;
 }
 
-std::vector<Transport> AllTransports() {
+std::vector<Transport> TransportsBetweenProcesses() {
   std::vector<Transport> transports = ConnectedTransports();
   transports.push_back(Transport::kMailbox);
   transports.push_back(Transport::kMailboxUniversal);
+  return transports;
+}
+
+std::vector<Transport> AllTransports() {
+  std::vector<Transport> transports = TransportsBetweenProcesses();
   transports.push_back(Transport::kInproc);
   return transports;
 }

@@ -53,6 +53,8 @@ std::vector<Transport> AllTransports();
 // the in-process channel has neither, so there is no state of it, no absence
 // or death of its server; and a call in a mailbox waits for any server.
 std::vector<Transport> ConnectedTransports();
+// Where they are processes that can die: these, and mailboxes.
+std::vector<Transport> TransportsBetweenProcesses();
 
 // A context that gives a test's call up after kPatience, so that a call which
 // hangs fails its test instead of blocking it.
