@@ -213,6 +213,13 @@ std::vector<Attack> FatalAttacks() {
                  {link.own_doorbell(), link.own_doorbell(), link.socket()});
        }},
       // Records that change while they are read.
+      {"DoorbellThatRingsForNothing",
+       [](RawLink& link) {
+         while (!link.HungUp()) {
+           link.RingDoorbell();
+           sched_yield();
+         }
+       }},
       {"RecordsThatChange",
        [](RawLink& link) {
          std::atomic<bool> stop{false};

@@ -468,6 +468,14 @@ std::vector<Attack> Attacks() {
       {"PacketAfterTheHandshake",
        [](RawLink& link) { SendRaw(link.socket(), "psst"); }, kUnavailable,
        kBroke},
+      {"DoorbellThatRingsForNothing",
+       [](RawLink& link) {
+         while (!link.HungUp()) {
+           link.RingDoorbell();
+           sched_yield();
+         }
+       },
+       kUnavailable, kBroke},
       {"NothingButOnes",
        [](RawLink& link) {
          std::memset(link.segment(), 0xff, link.segment_bytes());

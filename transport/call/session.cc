@@ -51,7 +51,8 @@ absl::StatusOr<std::shared_ptr<Session>> Session::Start(
     MutexLock lock(&session->mu_);
     absl::StatusOr<Reactor::SourceId> doorbell = Reactor::Get().Watch(
         session->link_->doorbell_fd(), EPOLLIN | EPOLLET, [weak](uint32_t) {
-          if (const std::shared_ptr<Session> self = weak.lock()) self->Work();
+          if (const std::shared_ptr<Session> self = weak.lock())
+            self->OnDoorbell();
         });
     if (!doorbell.ok()) return doorbell.status();
     session->doorbell_source_ = *doorbell;

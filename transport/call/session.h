@@ -244,6 +244,7 @@ class Session final : public Expirable,
   void CloseIfIdle();
 
   // Driving.
+  void OnDoorbell();
   void Work(bool driving = false);
   void WorkLater();
   bool RunJob(bool* driving);
@@ -365,6 +366,12 @@ class Session final : public Expirable,
   std::atomic<bool> mid_message_{false};
   // Bytes written since something was read last. Relaxed, for the same reason.
   std::atomic<uint64_t> sent_since_read_{0};
+  // How much was read, in turns; what had come and gone when the doorbell rang
+  // last, and how often it has rung since with nothing new. Relaxed: a number
+  // more or less does not matter.
+  std::atomic<uint64_t> turns_read_{0};
+  std::atomic<uint64_t> progress_at_ring_{0};
+  std::atomic<int> idle_rings_{0};
   // When the peer is to be woken, by whoever answers many calls in a row and
   // wakes it once for all of them; MonotonicNanos. 0: not at all. Relaxed:
   // changed under mu_; the driver looks.

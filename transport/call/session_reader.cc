@@ -34,6 +34,10 @@ absl::Status ProtocolError(absl::string_view what) {
 // times what it takes in a frame.
 constexpr size_t kMetadatumCharge = 32;
 
+// Rings in a row for nothing. An honest peer's are a few: when its messages are
+// larger than what it makes room for at a time.
+constexpr int kMostIdleRings = 256;
+
 // A client that has not read so many refusals does not want to.
 constexpr size_t kMaxUnreadRefusals = size_t{64} << 10;
 
@@ -73,6 +77,26 @@ void Session::OnControl(uint32_t /*epoll_events*/) {
                             ") broke the link protocol")
              : absl::StrCat(options_.address, ": the peer (pid ", peer_.pid,
                             ") exited or closed the link")));
+}
+
+// Rings come with something to read, or with space for what waits to be
+// written. Some find that another thread was quicker, but none that nothing has
+// happened since the last one, again and again: that is a peer that wants to
+// keep this process busy.
+void Session::OnDoorbell() {
+  const uint64_t progress = turns_read_.load(std::memory_order_relaxed) +
+                            sent_since_read_.load(std::memory_order_relaxed);
+  if (progress_at_ring_.exchange(progress, std::memory_order_relaxed) !=
+      progress) {
+    idle_rings_.store(0, std::memory_order_relaxed);
+  } else if (idle_rings_.fetch_add(1, std::memory_order_relaxed) ==
+             kMostIdleRings) {
+    Close(absl::UnavailableError(
+        absl::StrCat(options_.address, ": the peer (pid ", peer_.pid,
+                     ") broke the link protocol: it rings for nothing")));
+    return;
+  }
+  Work();
 }
 
 // Reads a batch and tells the handlers; false if there was nothing.
@@ -136,7 +160,11 @@ int Session::ReadBatch(Notifications* notifications) {
     return frames;
   }
   if (unreleased > 0) release();
-  if (frames > 0) sent_since_read_.store(0, std::memory_order_relaxed);
+  if (frames > 0) {
+    sent_since_read_.store(0, std::memory_order_relaxed);
+    turns_read_.store(turns_read_.load(std::memory_order_relaxed) + 1,
+                      std::memory_order_relaxed);
+  }
   return frames;
 }
 

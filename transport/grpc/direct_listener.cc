@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "transport/base/monotonic_clock.h"
 #include "transport/grpc/inline_call.h"
 #include "transport/grpc/peer_registry.h"
 #include "transport/grpc/server_call.h"
@@ -28,6 +30,15 @@ namespace {
 // Clients accepted in one go: a crowd of them must let those in that have
 // something to say.
 constexpr int kAcceptedTogether = 64;
+
+// How long nobody is accepted after a client that came to nothing: some fifty
+// times as long as it cost. A greater pause makes honest clients wait longer
+// for a link while somebody is a nuisance, a smaller one those with links for
+// their answers.
+constexpr absl::Duration kPauseAfterSilence = absl::Milliseconds(1);
+constexpr absl::Duration kPauseAfterNoCall = absl::Milliseconds(10);
+// And how long at most, however many those were.
+constexpr absl::Duration kLongestPause = absl::Milliseconds(200);
 
 // Besides the control socket: the segment's, while it is passed on, and both
 // doorbells'.
@@ -76,9 +87,11 @@ class DirectListener::ServedLink : public SessionHandler {
   const std::shared_ptr<Session>& session() const { return session_; }
   uid_t user() const { return user_; }
   size_t bytes() const { return bytes_; }
+  bool has_called() const { return has_called_.load(); }
 
   std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>& call,
                                       wire::CallStart start) override {
+    has_called_.store(true, std::memory_order_relaxed);
     CallDestination& destination = listener_->destination_;
     const std::shared_ptr<InlineHost>& host = destination.inline_host();
     InlineMethod* const method = host->services().Find(start.method());
@@ -102,6 +115,7 @@ class DirectListener::ServedLink : public SessionHandler {
   const uid_t user_;
   const size_t bytes_;
   const std::shared_ptr<const std::string> identity_;
+  std::atomic<bool> has_called_{false};
   std::shared_ptr<Session>
       session_;  // set before the link is in links_, under its lock
 };
@@ -141,6 +155,13 @@ DirectListener::~DirectListener() {
 
 void DirectListener::OnAcceptable() {
   absl::MutexLock lock(&mu_);
+  if (accept_timer_ != 0) return;
+  if (MonotonicNanos() < accept_at_) {
+    accept_timer_ = Reactor::Get().At(accept_at_, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->OnPauseOver();
+    });
+    return;
+  }
   for (int i = 0; listening_ != nullptr && i < kAcceptedTogether; ++i) {
     absl::StatusOr<UniqueFd> socket = Accept(listening_->fd());
     if (socket.ok()) {
@@ -154,6 +175,21 @@ void DirectListener::OnAcceptable() {
   Reactor::Get().Post([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->OnAcceptable();
   });
+}
+
+void DirectListener::OnPauseOver() {
+  {
+    absl::MutexLock lock(&mu_);
+    accept_timer_ = 0;
+  }
+  OnAcceptable();
+}
+
+void DirectListener::Pause(absl::Duration pause) {
+  const int64_t now = MonotonicNanos();
+  accept_at_ =
+      std::min(std::max(accept_at_, now) + absl::ToInt64Nanoseconds(pause),
+               now + absl::ToInt64Nanoseconds(kLongestPause));
 }
 
 void DirectListener::AcceptOne(UniqueFd socket) {
@@ -195,6 +231,7 @@ bool DirectListener::DropSilentOne() {
   for (const auto& [id, handshake] : handshakes_) {
     if (IsSilent(handshake.socket.get())) {
       TakeHandshake(id);
+      Pause(kPauseAfterSilence);
       return true;
     }
   }
@@ -297,7 +334,10 @@ void DirectListener::OnHello(uint64_t id) {
   // What goes wrong here, the client has been told.
   absl::StatusOr<std::unique_ptr<Link>> link =
       MakeLink(std::move(handshake->socket));
-  if (!link.ok()) return;
+  if (!link.ok()) {
+    Pause(kPauseAfterNoCall);
+    return;
+  }
   auto served = std::make_shared<ServedLink>(shared_from_this(), **link);
   absl::StatusOr<std::shared_ptr<Session>> session = Session::Start(
       *std::move(link), destination_.NewSessionOptions(), served);
@@ -321,6 +361,7 @@ void DirectListener::Forget(ServedLink* link) {
   forgotten = std::move(it->second);
   links_.erase(it);
   link_bytes_ -= forgotten->bytes();
+  if (!forgotten->has_called()) Pause(kPauseAfterNoCall);
   const auto of_user = links_of_user_.find(forgotten->user());
   if (--of_user->second == 0) links_of_user_.erase(of_user);
 }

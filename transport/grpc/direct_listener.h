@@ -29,6 +29,10 @@ namespace grpc_shm {
 // Serves a direct address: accepts clients, shakes hands, and plays the calls
 // that come over their links inline, or on an in-process channel of a server.
 //
+// Clients that come to nothing (that say nothing until somebody else needs
+// their place, fail to shake hands, or go without ever having called) take time
+// from those that have links. After each, nobody is accepted for a while.
+//
 // Threads: any. Ownership: shared by its owner and, while they run, by reactor
 // handlers; holds its links.
 class DirectListener final
@@ -64,6 +68,8 @@ class DirectListener final
                  grpc::Server* server, const ListenerOptions& options);
 
   void OnAcceptable();
+  void OnPauseOver();
+  void Pause(absl::Duration pause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AcceptOne(UniqueFd socket) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool DropSilentOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void MakeRoomForLink() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -86,6 +92,10 @@ class DirectListener final
   Reactor::SourceId source_ ABSL_GUARDED_BY(mu_) = 0;
   UniqueFd spare_ ABSL_GUARDED_BY(
       mu_);  // given up to tell a client that there are no descriptors left
+  // Nobody is accepted before (MonotonicNanos), and when there is somebody a
+  // timer waits for that.
+  int64_t accept_at_ ABSL_GUARDED_BY(mu_) = 0;
+  Reactor::TimerId accept_timer_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t next_handshake_ ABSL_GUARDED_BY(mu_) = 1;
   std::map<uint64_t, Handshake> handshakes_
       ABSL_GUARDED_BY(mu_);  // the oldest first
