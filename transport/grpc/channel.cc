@@ -375,13 +375,13 @@ class Channel : public grpc::ChannelInterface {
       : client_channel_(
             NewClientChannel(target, ReadOptions(args.c_channel_args()))),
         path_(ReadPathOptions(args.c_channel_args())),
-        in_process_(Switchboard::Get().NewChannel(
-            args,
-            std::make_unique<CallInterceptorFactory>(client_channel_, path_))),
         hollow_(NewHollowChannel(
-            std::make_unique<CallInterceptorFactory>(client_channel_, path_))),
-        number_(Switchboard::Get().Connect(client_channel_, in_process_)) {
+            std::make_unique<CallInterceptorFactory>(client_channel_, path_))) {
     PrepareForFork();
+    if (IsForkedChild()) return;  // the switchboard stayed in the parent
+    in_process_ = Switchboard::Get().NewChannel(
+        args, std::make_unique<CallInterceptorFactory>(client_channel_, path_));
+    number_ = Switchboard::Get().Connect(client_channel_, in_process_);
   }
 
   ~Channel() override {
@@ -431,8 +431,8 @@ class Channel : public grpc::ChannelInterface {
   grpc::CompletionQueue* CallbackCQ() override {
     // Calls keep the channel that they are on, and it the queue, which all
     // channels of the process share.
-    GrpcAccess::CallbackCQ(hollow_.get());
-    return GrpcAccess::CallbackCQ(in_process_.get());
+    grpc::CompletionQueue* const queue = GrpcAccess::CallbackCQ(hollow_.get());
+    return IsForkedChild() ? queue : GrpcAccess::CallbackCQ(in_process_.get());
   }
 
   void NotifyOnStateChangeImpl(grpc_connectivity_state last_observed,
@@ -458,7 +458,7 @@ class Channel : public grpc::ChannelInterface {
   // which nothing can: it has no transport, which would cost half a call. A
   // method that is registered with the other channel is known to both.
   const std::shared_ptr<grpc::Channel> hollow_;
-  const uint64_t number_;
+  uint64_t number_ = 0;  // at the switchboard
 };
 
 }  // namespace
