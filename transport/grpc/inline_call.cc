@@ -136,6 +136,14 @@ void InlineCall::Begin() {
     timeout_ = Timeouts::Get().Add(deadline_, weak_from_this());
 }
 
+void InlineCall::BeginHere() {
+  {
+    MutexLock lock(&mu_);
+    submitted_ = true;
+  }
+  Begin();
+}
+
 // ---- Before the handler runs
 
 void InlineCall::OnReadable() {
@@ -163,10 +171,6 @@ bool InlineCall::TakeRequest() {
 }
 
 void InlineCall::RunHere() {
-  {
-    MutexLock lock(&mu_);
-    submitted_ = true;
-  }
   for (;;) {
     readable_.store(false, std::memory_order_relaxed);
     if (TakeRequest()) break;

@@ -58,11 +58,13 @@ class InlineCall final : public CallHandler,
              std::shared_ptr<InlineHost> host);
   ~InlineCall() override;
 
-  // Starts to watch the deadline.
+  // Starts to watch the deadline. Before any notification.
   void Begin();
 
-  // Runs the handler on this thread, rather than as a job, once there is what
-  // it is called with. May be called before any notification.
+  // The same for a handler that is not to be a job of the session, whatever is
+  // heard of the call: RunHere is to follow, and runs it on its own thread once
+  // there is what it is called with.
+  void BeginHere();
   void RunHere();
 
   void OnReadable() override;

@@ -356,7 +356,7 @@ void MailboxListener::Serve(ReceivedOffer offer,
   }
   auto inline_call = std::make_shared<InlineCall>(
       call, std::move(offer.start), caller->identity(), method, host);
-  inline_call->Begin();
+  inline_call->BeginHere();
   BeginHandler();
   if (call->Attach(inline_call)) inline_call->RunHere();
   EndHandler();
