@@ -4,6 +4,7 @@
 // What the service's options restrict, and its end. Service and client are in
 // one process.
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -138,15 +139,27 @@ TEST_F(MailboxServiceOptionsTest, NoMoreCallsWaitThanAllowed) {
   Serve(options);
   const std::string name = "box";
   MakeMailbox(name);
-  auto context = NewContext();
-  std::thread receiver = BeginReceive(name, context.get());
-  v1::ReceivedMessage message;
-  EXPECT_THAT(client_->Receive(name, &message),
-              HasCode(grpc::StatusCode::RESOURCE_EXHAUSTED));
+  // Whichever of the two comes second.
+  const std::unique_ptr<grpc::ClientContext> contexts[] = {NewContext(),
+                                                           NewContext()};
+  grpc::Status statuses[2];
+  std::atomic<int> refused{-1};
+  std::vector<std::thread> receivers;
+  for (int i = 0; i < 2; ++i) {
+    receivers.emplace_back([&, i] {
+      v1::ReceivedMessage message;
+      statuses[i] = client_->Receive(name, &message, contexts[i].get());
+      int none = -1;
+      refused.compare_exchange_strong(none, i);
+    });
+  }
+  EXPECT_TRUE(Eventually([&] { return refused != -1; }));
   // What need not wait, may.
   EXPECT_FALSE(client_->TryReceive(name).has_message());
-  context->TryCancel();
-  receiver.join();
+  for (const auto& context : contexts) context->TryCancel();
+  for (std::thread& receiver : receivers) receiver.join();
+  EXPECT_THAT(statuses[refused], HasCode(grpc::StatusCode::RESOURCE_EXHAUSTED));
+  EXPECT_THAT(statuses[1 - refused], HasCode(grpc::StatusCode::CANCELLED));
 }
 
 TEST_F(MailboxServiceOptionsTest, NoMoreThreadsWaitThanAllowed) {

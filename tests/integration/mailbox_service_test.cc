@@ -215,11 +215,11 @@ TEST_P(MailboxServiceTest, SendBlocksWhileTheMailboxIsFull) {
   std::thread sender(
       [this] { EXPECT_THAT(client_->Send(kName, "3"), IsOk()); });
   EXPECT_EQ(client_->Receive(kName), "0");
-  sender.join();
   // The one that gave up may have been sent: it was room that it waited for.
   std::string next = client_->Receive(kName);
   if (next == "2") next = client_->Receive(kName);
   EXPECT_EQ(next, "3");
+  sender.join();
 }
 
 TEST_P(MailboxServiceTest, ARendezvousBringsBothTogether) {
@@ -235,14 +235,16 @@ TEST_P(MailboxServiceTest, ARendezvousBringsBothTogether) {
 TEST_P(MailboxServiceTest, AReceiverThatGaveUpTakesNothing) {
   Create(Bounded(2));
   auto here = OpenHere();
+  // The service has it open from here on, for whoever wants something first.
+  EXPECT_FALSE(client_->TryReceive(kName).has_message());
   auto context = NewContext();
   v1::ReceivedMessage message;
   std::thread receiver([&] {
     EXPECT_THAT(client_->Receive(kName, &message, context.get()),
                 HasCode(grpc::StatusCode::CANCELLED));
   });
-  // This process has it open, the service does, and once more while somebody
-  // waits.
+  // This process has it open, the service does, and once more when somebody
+  // has begun to wait.
   EXPECT_TRUE(Eventually([&] {
     EXPECT_FALSE(client_->TryReceive(kName).has_message());
     return here->Describe().participants == 3;

@@ -16,12 +16,17 @@ long Futex(const void* word, int operation, uint32_t value) {
 
 }  // namespace
 
-void OneTimeEvent::Happen() {
+OneTimeEvent::Sleeper OneTimeEvent::HappenQuietly() {
   const void* const word = &state_;
-  if (state_.exchange(kHappened, std::memory_order_acq_rel) != kAwaited) return;
+  const bool sleeps =
+      state_.exchange(kHappened, std::memory_order_acq_rel) == kAwaited;
+  return sleeps ? word : nullptr;
+}
+
+void OneTimeEvent::Wake(Sleeper sleeper) {
   // The event may be gone by now. Its address is not looked at, and to wake in
   // vain whoever sleeps there next is harmless.
-  Futex(word, FUTEX_WAKE_PRIVATE, 1);
+  if (sleeper != nullptr) Futex(sleeper, FUTEX_WAKE_PRIVATE, 1);
 }
 
 void OneTimeEvent::Await() {

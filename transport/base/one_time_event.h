@@ -26,7 +26,13 @@ class OneTimeEvent {
   }
 
   // Once, any thread.
-  void Happen();
+  void Happen() { Wake(HappenQuietly()); }
+
+  // The two halves of it: a thread that sleeps goes on sleeping, until it is
+  // woken.
+  using Sleeper = const void*;  // null: none
+  Sleeper HappenQuietly();
+  static void Wake(Sleeper sleeper);
 
   // Sleeps until it has happened.
   void Await();

@@ -170,6 +170,7 @@ void Session::Close(const absl::Status& status) {
   link.reset();
   GRPC_SHM_FAULT_POINT(SessionClosed);
   notifications.Run(this);
+  WakeTold(SIZE_MAX);
   if (const std::shared_ptr<SessionHandler> handler = handler_.lock())
     handler->OnClosed(this, status);
 }

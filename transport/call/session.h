@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "proto/wire.pb.h"
 #include "transport/base/mutex.h"
+#include "transport/base/one_time_event.h"
 #include "transport/call/call.h"
 #include "transport/link/link.h"
 #include "transport/link/reactor.h"
@@ -91,6 +92,10 @@ struct SessionOptions {
   // together, with those that are being put together. One more ends its call
   // with RESOURCE_EXHAUSTED, unless there is no other.
   size_t max_buffered_bytes = size_t{1} << 30;
+
+  // Client: operations that are complete, and that an asynchronous application
+  // has not taken from its queues yet; may be null.
+  std::shared_ptr<const std::atomic<int>> untaken;
 
   // How threads that drive the session wait.
   SpinPolicy wait_policy = SpinPolicy::kAdaptive;
@@ -219,10 +224,63 @@ class Session final : public Expirable,
     std::vector<Driven> driven_;
   };
 
-  // Reads what is there, if nobody drives: on behalf of a thread
-  // that has other things to do than to wait. It leaves the doorbell alone if
-  // there is nothing.
+  // That an operation is complete, which one thread waits for.
+  class Completion {
+   public:
+    bool HasHappened() const { return event_.HasHappened(); }
+
+    // Sleeps until it has happened.
+    void Await() { event_.Await(); }
+
+    // Once. It may be gone afterwards.
+    void Happen() { Tell(this); }
+
+   private:
+    friend class Session;
+
+    OneTimeEvent event_;
+    bool comes_back_ = false;  // who waits for it is expected to, soon
+  };
+
+  // Performs one operation for a thread that has nothing else to do until it is
+  // complete, and drives the session meanwhile, or sleeps. Client only.
+  //
+  // Where the callers of a session share a core they take turns: to wake one
+  // costs as much as a call does, so whose operations are complete sleep on
+  // until the one that drives has made calls for a while, if it makes one after
+  // the other. And between two of its operations nobody is woken for what
+  // arrives.
+  class Caller {
+   public:
+    // Drives, if nobody else does, from before the operation if that has the
+    // peer answer.
+    Caller(std::shared_ptr<Session> session, bool sends);
+    ~Caller();
+    Caller(const Caller&) = delete;
+    Caller& operator=(const Caller&) = delete;
+
+    // Happens when the operation is complete.
+    Completion* complete() { return &complete_; }
+
+    // Until then. `is_open` says whether its call is still open.
+    void Await(absl::FunctionRef<bool()> is_open);
+
+   private:
+    bool TryDrive();
+
+    const std::shared_ptr<Session> session_;
+    Completion complete_;
+    bool driving_ = false;
+  };
+
+  // Reads what is there, if nobody drives: on behalf of a thread that has other
+  // things to do than to wait, and that comes back before it waits for
+  // anything. While it has them, nobody is woken for what arrives.
   void Poll();
+
+  // Has somebody be woken for what arrives, should nobody be: for who waits
+  // otherwise than by a Caller, a Driver or Poll.
+  void EndLingering();
 
   // Has a reactor thread run `job`: the one that calls this from a handler, as
   // soon as it has nothing to read, or another one.
@@ -261,6 +319,27 @@ class Session final : public Expirable,
   absl::Duration TimeToDigest() const;
   bool Spin(bool gives_way);
   bool HasWork();
+
+  // Callers.
+  struct Lookout : Expirable {
+    explicit Lookout(Session* session) : session(session) {}
+    void OnExpired() override { session->OnLookout(); }
+    Session* const session;
+  };
+  static void Tell(Completion* complete);
+  bool TakesTurns() const;
+  void BeginTurn();
+  bool AdvanceAndTell();
+  bool PassTurn();
+  void Leave(bool open);
+  bool Linger(int spare);
+  bool LeaveToApplication();
+  bool IsApplicationBusy() const;
+  bool OnlyCallersWait(int spare);
+  void WatchOut(int64_t nanos);
+  void OnLookout();
+  void WakeTold(size_t most);
+  bool IsTellingOverdue() const;
 
   // Counting lost wake-ups.
   struct Backstop : Expirable {
@@ -317,6 +396,7 @@ class Session final : public Expirable,
   std::byte* Reserve(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RingIfDue(bool now);
+  void Ring() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Schedule(Call* call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetSilentCalls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void QueueFrame(Call* call, FrameType type, std::string payload)
@@ -376,6 +456,29 @@ class Session final : public Expirable,
   // wakes it once for all of them; MonotonicNanos. 0: not at all. Relaxed:
   // changed under mu_; the driver looks.
   std::atomic<int64_t> ring_at_{0};
+  // Callers under way, less those who are told already.
+  std::atomic<int> callers_{0};
+  // Callers whose operations are complete, and that are still asleep.
+  std::atomic<size_t> told_count_{0};
+  // Whose turn it is, until when (MonotonicNanos), and whether it has passed to
+  // another one that was woken for it and has not come yet. Relaxed: changed by
+  // who drives.
+  std::atomic<const void*> turn_of_{nullptr};
+  std::atomic<int64_t> turn_ends_{0};
+  std::atomic<bool> turn_passed_{false};
+  // Since when the one who drives waits for its own operation.
+  std::atomic<int64_t> waits_since_{0};
+  // Nobody drives, and nobody is woken for what there is to read: the
+  // application's thread comes back soon. Sequentially consistent, with the
+  // lock of calls_: who opens a call sees that, or is seen by who leaves it so.
+  std::atomic<bool> lingering_{false};
+  // Where the peer's threads are that ring. Relaxed: a hint.
+  std::atomic<int> peers_core_{-1};
+  // The lookout is set; how often somebody had begun to drive when it was.
+  std::atomic<bool> looking_out_{false};
+  std::atomic<uint64_t> drives_{0};
+  uint64_t seen_drives_ = 0;  // of the lookout
+  Lookout lookout_{this};
   // Calls that anybody has, and what max_buffered_bytes counts. Relaxed: each
   // is a sum, of which a limit is checked some time.
   std::atomic<size_t> living_calls_{0};
@@ -416,6 +519,14 @@ class Session final : public Expirable,
   // The session whose quick job this thread runs: it looks itself, soon, after
   // whether the peer is to be woken.
   static thread_local const Session* deferring_;
+
+  // Where those sleep who are told, in the order of telling.
+  Mutex told_mu_;
+  struct Told {
+    OneTimeEvent::Sleeper sleeper;
+    bool comes_back;
+  };
+  std::deque<Told> told_ ABSL_GUARDED_BY(told_mu_);
 
   Mutex jobs_mu_;
   std::deque<std::shared_ptr<Job>> jobs_ ABSL_GUARDED_BY(jobs_mu_);

@@ -52,15 +52,20 @@ void Session::Work(bool driving) {
       if (IsForkedChild()) return;  // the job forked, and came back
       continue;
     }
-    if (!driving && !(driving = TryDrive())) break;
-    if (Advance()) {
+    if (driving && batches > 0 && (PassTurn() || LeaveToApplication())) break;
+    if (!driving) {
+      if (!(driving = TryDrive())) break;
+      if (is_server())
+        Cores::OfThisProcess().StayAwayFrom(
+            peers_core_.load(std::memory_order_relaxed));
+    }
+    if (AdvanceAndTell()) {
       if (++batches < kBatchesInARow || !Reactor::Get().IsCrowded()) continue;
       RingIfDue(/*now=*/true);
       HandOver();
       WorkLater();  // there may be jobs as well
       break;
     }
-    RingIfDue(/*now=*/false);
     // In a client it would be one thread too many beside the application's,
     // unless the rest of a message is on its way.
     if ((is_server() || mid_message_.load(std::memory_order_relaxed)) &&
@@ -176,14 +181,15 @@ void Session::Poll() {
     MutexLock lock(&read_mu_);
     RecordHeader header;
     const std::byte* payload;
-    if (link_ == nullptr || broken_ ||
-        link_->consumer().Peek(&header, &payload) == RingConsumer::Next::kEmpty)
-      return;
+    if (link_ == nullptr || broken_) return;
+    const bool empty =
+        link_->consumer().Peek(&header, &payload) == RingConsumer::Next::kEmpty;
+    if (empty && (!lingering_.load() || IsApplicationBusy())) return;
   }
   if (!TryDrive()) return;
   for (int batch = 0; batch < kMostBatchesPolled && Advance(); ++batch) {
   }
-  if (!HandOver()) WorkLater();
+  if (!LeaveToApplication() && !HandOver()) WorkLater();
 }
 
 // Waits awake, if that is worth it, until `done` or until nobody drives; true
@@ -224,6 +230,10 @@ bool Session::TryDrive() {
     driven_.store(false, std::memory_order_release);
     return false;
   }
+  drives_.fetch_add(1, std::memory_order_relaxed);
+  peers_core_.store(link_->consumer().ProducersCore(),
+                    std::memory_order_relaxed);
+  if (lingering_.load(std::memory_order_relaxed)) lingering_.store(false);
   link_->consumer().Disarm();
   return true;
 }
@@ -267,6 +277,7 @@ absl::Duration Session::TimeToDigest() const {
 // to write; or, if it gives way, until a thread that waits for a call of its
 // own waits for the role.
 bool Session::Spin(bool gives_way) {
+  RingIfDue(/*now=*/false);
   if (!IsInTheMiddle() && !spinner_.WorthIt()) return false;
   // A thread of the reactor may wait long here, by the busy policy.
   Reactor::BlockingScope scope;
@@ -275,6 +286,7 @@ bool Session::Spin(bool gives_way) {
   RingConsumer& ring = link_->consumer();
   const RingProducer& to_peer = link_->producer();
   const int64_t ring_at = ring_at_.load(std::memory_order_relaxed);
+  const bool tells = told_count_.load(std::memory_order_relaxed) > 0;
   return spinner_.Wait(
       [&] {
         RecordHeader header;
@@ -286,7 +298,8 @@ bool Session::Spin(bool gives_way) {
                (full_.load(std::memory_order_relaxed) &&
                 to_peer.HasMovedFrom(
                     full_at_.load(std::memory_order_relaxed))) ||
-               (ring_at != 0 && MonotonicNanos() >= ring_at);
+               (ring_at != 0 && MonotonicNanos() >= ring_at) ||
+               (tells && IsTellingOverdue());
       },
       TimeToDigest());
 }

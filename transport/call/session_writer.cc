@@ -3,6 +3,8 @@
 
 // How a session writes: calls take turns of one frame each.
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -178,7 +180,7 @@ void Session::Publish() {
   unpublished_ = 0;
   if (!link_->producer().Publish()) return;
   if (deferring_ != this) {
-    link_->RingDoorbell();
+    Ring();
   } else if (ring_at_.load(std::memory_order_relaxed) == 0) {
     ring_at_.store(MonotonicNanos() + kLongestDeferralNanos,
                    std::memory_order_relaxed);
@@ -193,8 +195,12 @@ void Session::RingIfDue(bool now) {
   MutexLock lock(&mu_);
   if (!now && !calls_.empty() && MonotonicNanos() < ring_at) return;
   ring_at_.store(0, std::memory_order_relaxed);
-  if (link_ != nullptr && !link_->producer().IsConsumed())
-    link_->RingDoorbell();
+  if (link_ != nullptr && !link_->producer().IsConsumed()) Ring();
+}
+
+void Session::Ring() {
+  link_->producer().TellCore(sched_getcpu());
+  link_->RingDoorbell();
 }
 
 void Session::Schedule(Call* call) {

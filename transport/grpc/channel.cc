@@ -18,7 +18,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "transport/base/fork.h"
-#include "transport/base/one_time_event.h"
 #include "transport/grpc/client_call.h"
 #include "transport/grpc/client_channel.h"
 #include "transport/grpc/convert.h"
@@ -231,7 +230,7 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
       return;
     }
     if (AreComplete(methods)) {
-      methods->Proceed();
+      OnTaken(methods);
       return;
     }
     if (IsForkedChild()) {
@@ -274,23 +273,28 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
  private:
   using Hook = grpc::experimental::InterceptionHookPoints;
 
+  // The application has taken the operations from its queue.
+  void OnTaken(grpc::experimental::InterceptorBatchMethods* methods) {
+    // Once it goes on, the call and this with it may be gone.
+    const std::shared_ptr<ClientChannel> channel = channel_;
+    const bool last = !IsOnThisStack(methods) && channel->CountUntaken(-1) == 0;
+    if (last && !IsForkedChild()) {
+      std::vector<std::shared_ptr<Session>> others;
+      if (const auto session = channel->session(&others)) session->Poll();
+      for (const auto& other : others) other->Poll();
+    }
+    methods->Proceed();
+  }
+
   // The caller can do nothing before the operations are complete. It sleeps
   // here, if it has to, and not where gRPC would have it sleep: in a poll, from
   // which to be woken costs more.
   static void PerformAndWait(
       grpc::experimental::InterceptorBatchMethods* methods, ShortCall* call,
       const std::shared_ptr<Session>& session) {
-    OneTimeEvent complete;
-    const auto done = [&complete] { return complete.HasHappened(); };
-    if (Sends(methods)) {
-      Session::Driver driver(session);
-      call->Perform(methods, &complete);
-      driver.Until(done);
-    } else {
-      call->Perform(methods, &complete);  // it may have come already
-      if (!done()) Session::Driver(session).Until(done);
-    }
-    complete.Await();
+    Session::Caller caller(session, Sends(methods));
+    call->Perform(methods, caller.complete());
+    caller.Await([call] { return call->IsOpen(); });
   }
 
   // The same where any of several servers may answer.
@@ -298,7 +302,7 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
       grpc::experimental::InterceptorBatchMethods* methods, ShortCall* call,
       const std::shared_ptr<Session>& session,
       std::vector<std::shared_ptr<Session>> others) {
-    OneTimeEvent complete;
+    Session::Completion complete;
     {
       Session::Drivers drivers(session, std::move(others));
       call->Perform(methods, &complete);

@@ -66,6 +66,7 @@ void ClientCall::OnStarted(std::shared_ptr<Call> call) {
   ReadFromGrpc();
   FlushSoon();
   Pump();
+  call->session()->EndLingering();
 }
 
 void ClientCall::OnEndOfMessages() {

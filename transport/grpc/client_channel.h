@@ -80,6 +80,13 @@ class ClientChannel {
     short_calls_.fetch_add(change, std::memory_order_relaxed);
   }
 
+  // Operations of these calls that are complete, and that an asynchronous
+  // application has not taken from its queues yet: what it does before it
+  // waits. Returns how many there are with that change.
+  int CountUntaken(int change) {
+    return untaken_->fetch_add(change, std::memory_order_relaxed) + change;
+  }
+
  protected:
   // `name` is what is said of the target by who can tell addresses.
   ClientChannel(std::string target, absl::StatusOr<std::string> name,
@@ -93,6 +100,7 @@ class ClientChannel {
 
   // Of a link to a server.
   SessionOptions NewSessionOptions() const;
+  std::shared_ptr<const std::atomic<int>> untaken() const { return untaken_; }
 
  private:
   const std::string target_;
@@ -101,8 +109,10 @@ class ClientChannel {
   const absl::Status broken_;  // not OK: why no call can be made
   Connectivity connectivity_;
 
-  // Relaxed: it steers who waits.
+  // Relaxed: both steer who waits.
   std::atomic<int> short_calls_{0};
+  const std::shared_ptr<std::atomic<int>> untaken_ =
+      std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace grpc_shm

@@ -259,8 +259,9 @@ absl::StatusOr<std::shared_ptr<Session>> DirectChannel::FinishConnecting() {
   absl::StatusOr<std::unique_ptr<Link>> link =
       ReceiveWelcome(std::move(socket_), name(), options().link);
   if (!link.ok()) return link.status();
-  return Session::Start(*std::move(link), NewSessionOptions(),
-                        weak_from_this());
+  SessionOptions options = NewSessionOptions();
+  options.untaken = untaken();
+  return Session::Start(*std::move(link), std::move(options), weak_from_this());
 }
 
 void DirectChannel::OnHandshakeTimeout(uint64_t attempt) {

@@ -50,7 +50,7 @@ ShortCall::~ShortCall() {
 
 // ---- From the application
 
-void ShortCall::Perform(Methods* methods, OneTimeEvent* complete) {
+void ShortCall::Perform(Methods* methods, Session::Completion* complete) {
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -60,7 +60,7 @@ void ShortCall::Perform(Methods* methods, OneTimeEvent* complete) {
   Do(std::move(effects));
 }
 
-void ShortCall::TakeOver(Methods* methods, OneTimeEvent* complete,
+void ShortCall::TakeOver(Methods* methods, Session::Completion* complete,
                          Effects* effects) {
   const auto has = [methods](Point point) {
     return methods->QueryInterceptionHookPoint(point);
@@ -210,6 +210,7 @@ void ShortCall::OnExpired() {
 void ShortCall::AbortLocked(const absl::Status& status, Effects* effects) {
   if (trailers_.has_value()) return;
   trailers_ = TrailersOf(status);
+  is_open_.store(false, std::memory_order_relaxed);
   message_.reset();
   effects->cancel = true;
 }
@@ -263,6 +264,7 @@ void ShortCall::Receive(Effects* effects) {
       message_ = std::move(*message);
     } else if (auto* trailers = absl::get_if<wire::Trailers>(&*next)) {
       trailers_ = std::move(*trailers);
+      is_open_.store(false, std::memory_order_relaxed);
     }
   }
   // What comes without is understood as empty.
@@ -343,9 +345,10 @@ void ShortCall::Do(Effects effects) {
   // The application may end the call at once.
   for (size_t i = 0; i < effects.count; ++i) {
     under_way_.fetch_sub(1, std::memory_order_release);
+    Session::Completion* const complete = effects.complete[i].event;
+    if (complete == nullptr) channel_->CountUntaken(1);
     effects.complete[i].operations.Complete();
-    if (effects.complete[i].event != nullptr)
-      effects.complete[i].event->Happen();
+    if (complete != nullptr) complete->Happen();
   }
 }
 

@@ -21,8 +21,8 @@
 #include "absl/types/optional.h"
 #include "proto/wire.pb.h"
 #include "transport/base/mutex.h"
-#include "transport/base/one_time_event.h"
 #include "transport/call/call.h"
+#include "transport/call/session.h"
 #include "transport/grpc/grpc_access.h"
 #include "transport/grpc/outbound_call.h"
 #include "transport/link/timeouts.h"
@@ -65,12 +65,15 @@ class ShortCall final : public CallHandler,
   // Performs what an interceptor is shown. `complete` may be null; it happens
   // when the operations are complete, and must live until then.
   void Perform(grpc::experimental::InterceptorBatchMethods* methods,
-               OneTimeEvent* complete);
+               Session::Completion* complete);
 
   // Whether no operations are under way.
   bool IsIdle() const {
     return under_way_.load(std::memory_order_acquire) == 0;
   }
+
+  // Whether more may come.
+  bool IsOpen() const { return is_open_.load(std::memory_order_relaxed); }
 
   // The application cancels the call; or is done with it, complete or not.
   void Cancel();
@@ -97,7 +100,7 @@ class ShortCall final : public CallHandler,
     bool status = false;
     bool send = false;
     TakenOperations operations;
-    OneTimeEvent* complete = nullptr;
+    Session::Completion* complete = nullptr;
 
     bool done() const {
       return !initial_metadata && !message && !status && !send;
@@ -110,7 +113,7 @@ class ShortCall final : public CallHandler,
   struct Effects {
     struct Complete {
       TakenOperations operations;
-      OneTimeEvent* event = nullptr;
+      Session::Completion* event = nullptr;
     };
     std::array<Complete, 4> complete;
     size_t count = 0;
@@ -121,7 +124,7 @@ class ShortCall final : public CallHandler,
   };
 
   void TakeOver(grpc::experimental::InterceptorBatchMethods* methods,
-                OneTimeEvent* complete, Effects* effects)
+                Session::Completion* complete, Effects* effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Send(OutgoingMessage message, Effects* effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -143,6 +146,8 @@ class ShortCall final : public CallHandler,
 
   // Sets of operations that are not complete.
   std::atomic<int> under_way_{0};
+
+  std::atomic<bool> is_open_{true};  // no trailers yet; a hint
 
   Mutex mu_;
   bool started_ ABSL_GUARDED_BY(mu_) = false;

@@ -75,6 +75,25 @@ bool Cores::MoveAway() {
   return Move();
 }
 
+void Cores::StayAwayFrom(int core) {
+  static thread_local cpu_set_t allowed;
+  static thread_local int64_t until = 0;  // as long as not all are allowed
+  if (!may_move) return;
+  if (until != 0) {
+    if (Now() < until) return;
+    until = 0;
+    sched_setaffinity(0, sizeof(allowed), &allowed);
+  }
+  if (core < 0 || core != sched_getcpu() ||
+      sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+    return;
+  cpu_set_t others = allowed;
+  CPU_CLR(core, &others);
+  if (CPU_COUNT(&others) > 0 &&
+      sched_setaffinity(0, sizeof(others), &others) == 0)
+    until = Now() + absl::ToInt64Nanoseconds(kMaxAway);
+}
+
 bool Cores::Move() {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return false;

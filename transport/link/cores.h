@@ -53,6 +53,7 @@ class Cores {
   static constexpr int kSharedYieldsOfMove = 4;
   static constexpr absl::Duration kSharedWithin = absl::Milliseconds(1);
   static constexpr absl::Duration kMaxStay = absl::Seconds(1);
+  static constexpr absl::Duration kMaxAway = absl::Milliseconds(100);
 
   // Never destroyed. Its affinity is looked at once.
   static Cores& OfThisProcess();
@@ -76,6 +77,13 @@ class Cores {
   // To be called when a yield took longer than kSharedYield. Whether the
   // calling thread is on another core now.
   bool MoveAway();
+
+  // Has the calling thread, if it is on this core, work on others for the next
+  // kMaxAway: somebody who works with it is there, and would share the core
+  // with it while another one may have nothing to do. (Where cores have no
+  // cache in common, Linux does not look for an idle one when it wakes a
+  // thread.)
+  void StayAwayFrom(int core);
 
   // Whether one more thread may wait awake: at most half of the cores do. To be
   // given back by the one who gets it.

@@ -34,6 +34,11 @@ bool Spinner::WorthIt() {
   return false;
 }
 
+bool Spinner::SharesCore() const {
+  return policy_ != SpinPolicy::kNever && cores_->count() >= 2 &&
+         cores_->count() < 4 && !cores_->crowded();
+}
+
 bool Spinner::Wait(absl::FunctionRef<bool()> happened, absl::Duration longer) {
   if (happened()) return true;
   if (policy_ == SpinPolicy::kNever || cores_->count() < 2) return false;

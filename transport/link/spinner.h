@@ -65,6 +65,10 @@ class Spinner {
   // Whether the next wait is worth it. Counts it as gone by if not.
   bool WorthIt();
 
+  // Whether threads that wait for one another share a core if they all wait
+  // awake: of those that this process may use, half of them are for waiting.
+  bool SharesCore() const;
+
   // Until `happened`, for the policy's bound and `longer`; returns whether it
   // happened. `happened` is called every few nanoseconds, and once in any case.
   bool Wait(absl::FunctionRef<bool()> happened,

@@ -44,7 +44,8 @@ class RingConsumer {
   // row; IsValidRingCapacity(capacity).
   RingConsumer(RingControl* control, const std::byte* mirrored_data,
                size_t capacity)
-      : cursor_(control, capacity),
+      : control_(control),
+        cursor_(control, capacity),
         data_(mirrored_data),
         max_payload_(MaxRecordPayload(capacity)) {
     assert(IsValidRingCapacity(capacity));
@@ -85,6 +86,14 @@ class RingConsumer {
   // some KiB of a long one.
   void Release() { cursor_.Release(); }
 
+  // The core that the producer rang from last; -1: none. Whatever it says:
+  // only good for choosing another one.
+  int ProducersCore() const {
+    return static_cast<int>(
+               control_->producer_core.load(std::memory_order_relaxed)) -
+           1;
+  }
+
   // After Release. True: the producer waits for space, and counts on the caller
   // to ring its doorbell.
   bool TakeProducerWakeup() { return cursor_.TakeProducerWakeup(); }
@@ -111,6 +120,7 @@ class RingConsumer {
     return header;
   }
 
+  RingControl* const control_;
   BasicConsumerCursor<StdAtomics> cursor_;
   const std::byte* const data_;
   const size_t max_payload_;

@@ -23,24 +23,28 @@
 //
 // Control block, 512 bytes, each word alone on a stride of 128 bytes:
 //
-//      0        8                                128
-//      +--------+---------------------------------+
-//    0 | tail   | padding                         |  written by the producer
-//      +----+---+---------------------------------+
-//  128 | ca | padding                             |  set by the consumer,
-//  cleared by either
+//      0        8    12                          128
+//      +--------+----+----------------------------+
+//    0 | tail   | pc | padding                    |  written by the producer
+//      +----+---+----+----------------------------+
+//  128 | ca | padding                             |  by the consumer; cleared
+//      |    |                                     |  by either
 //      +----+---+---------------------------------+
 //  256 | head   | padding                         |  written by the consumer
 //      +----+---+---------------------------------+
-//  384 | pa | padding                             |  set by the producer,
-//  cleared by either
+//  384 | pa | padding                             |  by the producer; cleared
+//      |    |                                     |  by either
 //      +----+-------------------------------------+
 //
-//   tail  uint64  bytes ever published; the next record will start at tail %
-//   capacity ca    uint32  consumer_armed: nonzero while the consumer sleeps
-//   (or is about to) for records head  uint64  bytes ever consumed, and so free
-//   to be written again pa    uint32  producer_armed: nonzero while the
-//   producer sleeps (or is about to) for space
+//   tail  uint64  bytes ever published; the next record will start at
+//                 tail % capacity
+//   pc    uint32  producer_core: which core the producer rang the doorbell on
+//                 last, and 1; 0: none. A hint.
+//   ca    uint32  consumer_armed: nonzero while the consumer sleeps (or is
+//                 about to) for records
+//   head  uint64  bytes ever consumed, and so free to be written again
+//   pa    uint32  producer_armed: nonzero while the producer sleeps (or is
+//                 about to) for space
 //
 // Record, in the data area, at a multiple of 16:
 //
@@ -74,6 +78,7 @@ namespace grpc_shm {
 template <class Atomics>
 struct BasicRingControl {
   alignas(kCacheLineStride) typename Atomics::template Atomic<uint64_t> tail{0};
+  typename Atomics::template Atomic<uint32_t> producer_core{0};
   alignas(kCacheLineStride)
       typename Atomics::template Atomic<uint32_t> consumer_armed{0};
   alignas(kCacheLineStride) typename Atomics::template Atomic<uint64_t> head{0};
@@ -120,6 +125,7 @@ static_assert(alignof(RingControl) == kCacheLineStride);
 static_assert(std::is_standard_layout_v<RingControl>);
 static_assert(std::is_trivially_destructible_v<RingControl>);
 static_assert(offsetof(RingControl, tail) == 0);
+static_assert(offsetof(RingControl, producer_core) == 8);
 static_assert(offsetof(RingControl, consumer_armed) == 128);
 static_assert(offsetof(RingControl, head) == 256);
 static_assert(offsetof(RingControl, producer_armed) == 384);

@@ -38,7 +38,8 @@ class RingProducer {
   // `mirrored_data` is the data area of `capacity` bytes, mapped twice in a
   // row; IsValidRingCapacity(capacity).
   RingProducer(RingControl* control, std::byte* mirrored_data, size_t capacity)
-      : cursor_(control, capacity),
+      : control_(control),
+        cursor_(control, capacity),
         data_(mirrored_data),
         max_payload_(MaxRecordPayload(capacity)) {
     assert(IsValidRingCapacity(capacity));
@@ -72,6 +73,13 @@ class RingProducer {
   // asleep, and counts on the caller to ring its doorbell.
   bool Publish() { return cursor_.Publish(); }
 
+  // Tells the consumer, before its doorbell is rung, on which core that
+  // happens. Any thread.
+  void TellCore(int core) {
+    control_->producer_core.store(static_cast<uint32_t>(core) + 1,
+                                  std::memory_order_relaxed);
+  }
+
   // Announces waiting for room for a payload of `payload_bytes` bytes, after
   // Publish. True: sleep until the own doorbell rings, then try again (it may
   // ring for less). False: try again at once.
@@ -96,6 +104,7 @@ class RingProducer {
   bool broken() const { return cursor_.broken(); }
 
  private:
+  RingControl* const control_;
   BasicProducerCursor<StdAtomics> cursor_;
   std::byte* const data_;
   const size_t max_payload_;

@@ -1,0 +1,340 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Threads that wait for operations of their own: how they share the reading of
+// a session with one another, and with those who wait in other ways. (Whether
+// they take turns depends on how many cores there are; that they all get their
+// answers does not.)
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/call/link_pair.h"
+#include "tests/unit/call/recording_handlers.h"
+#include "transport/call/session.h"
+
+namespace grpc_shm {
+namespace {
+
+using Role = SessionOptions::Role;
+
+bool IsEnd(const absl::optional<Received>& received) {
+  return received.has_value() &&
+         absl::holds_alternative<wire::Trailers>(*received);
+}
+
+// A call of which one thing at a time is awaited.
+class AwaitedCall : public CallHandler {
+ public:
+  void Attach(std::shared_ptr<Call> call) { call_ = std::move(call); }
+  const std::shared_ptr<Call>& call() const { return call_; }
+
+  // What comes next. `sends` is what has the peer send it, or does nothing.
+  absl::optional<Received> Await(const std::shared_ptr<Session>& session,
+                                 absl::FunctionRef<void()> send) {
+    Session::Caller caller(session, /*sends=*/true);
+    send();
+    {
+      absl::MutexLock lock(&mu_);
+      complete_ = caller.complete();
+      Look();
+    }
+    caller.Await([this] { return open_.load(); });
+    absl::MutexLock lock(&mu_);
+    return std::move(next_);
+  }
+  absl::optional<Received> Await(const std::shared_ptr<Session>& session) {
+    return Await(session, [] {});
+  }
+
+  void OnReadable() override {
+    absl::MutexLock lock(&mu_);
+    Look();
+  }
+  void OnSent() override {}
+  void OnAborted(const absl::Status&) override {
+    absl::MutexLock lock(&mu_);
+    open_ = false;
+    Look();
+  }
+
+ private:
+  void Look() {
+    if (complete_ == nullptr || call_ == nullptr) return;
+    next_ = call_->Take();
+    if (!next_.has_value() && open_) return;
+    if (IsEnd(next_)) open_ = false;
+    std::exchange(complete_, nullptr)->Happen();
+  }
+
+  absl::Mutex mu_;
+  std::shared_ptr<Call> call_;
+  Session::Completion* complete_ = nullptr;
+  absl::optional<Received> next_;
+  std::atomic<bool> open_{true};
+};
+
+// Ends calls as they come, but those to "/waits" when it is told to.
+class Server : public SessionHandler {
+ public:
+  std::shared_ptr<CallHandler> OnCall(const std::shared_ptr<Call>& call,
+                                      wire::CallStart start) override {
+    auto handler = std::make_shared<RecordingCall>();
+    handler->Attach(call);
+    absl::MutexLock lock(&mu_);
+    if (start.method() == "/waits") {
+      waiting_.push_back(call);
+    } else {
+      End(call.get());
+    }
+    return handler;
+  }
+  void OnGoAway(Session*) override {}
+  void OnClosed(Session*, const absl::Status&) override {}
+
+  void AwaitWaiting(size_t count) {
+    absl::MutexLock lock(&mu_);
+    const auto enough = [&] { return waiting_.size() >= count; };
+    EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&enough), kPatience));
+  }
+  void EndWaiting() {
+    absl::MutexLock lock(&mu_);
+    for (const auto& call : waiting_) End(call.get());
+    waiting_.clear();
+  }
+
+ private:
+  static void End(Call* call) {
+    call->SendTrailers(TrailersOf(absl::OkStatus()));
+    call->Flush();
+  }
+
+  absl::Mutex mu_;
+  std::vector<std::shared_ptr<Call>> waiting_;
+};
+
+class SessionCallerTest : public testing::Test {
+ protected:
+  SessionCallerTest() {
+    LinkPair pair = MakeLinkPair(LinkOptions());
+    options_.address = "shm:test";
+    client_ =
+        *Session::Start(std::move(pair.client), options_, client_handler_);
+    options_.role = Role::kServer;
+    server_ = *Session::Start(std::move(pair.server), options_, handler_);
+  }
+  ~SessionCallerTest() override {
+    for (const auto& session : {client_, server_})
+      session->Close(absl::CancelledError("test over"));
+  }
+
+  bool CallAndAwait(const std::string& method) {
+    wire::CallStart start;
+    start.set_method(method);
+    auto call = std::make_shared<AwaitedCall>();
+    return IsEnd(call->Await(client_, [&] {
+      call->Attach(*client_->StartCall(start, call));
+      call->call()->Flush();
+    }));
+  }
+
+  // As something does that waits otherwise than by a caller.
+  std::shared_ptr<RecordingCall> StartCall(const std::string& method) {
+    wire::CallStart start;
+    start.set_method(method);
+    auto handler = std::make_shared<RecordingCall>();
+    handler->Attach(*client_->StartCall(start, handler));
+    handler->call()->Flush();
+    client_->EndLingering();
+    return handler;
+  }
+
+  const std::shared_ptr<RecordingSession> client_handler_ =
+      std::make_shared<RecordingSession>();
+  const std::shared_ptr<Server> handler_ = std::make_shared<Server>();
+  SessionOptions options_;
+  std::shared_ptr<Session> client_;
+  std::shared_ptr<Session> server_;
+};
+
+TEST_F(SessionCallerTest, AllGetTheirAnswers) {
+  constexpr int kThreads = 8;
+  constexpr int kCalls = 2000;
+  std::atomic<int> answered{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int j = 0; j < kCalls; ++j) answered += CallAndAwait("/returns");
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(answered, kThreads * kCalls);
+  EXPECT_EQ(Session::lost_wakeups(), 0u);
+}
+
+// Whoever has called in a row is expected to go on doing so.
+TEST_F(SessionCallerTest, OthersGetTheirAnswersWhenOneDoesNotComeBack) {
+  constexpr int kOthers = 6;
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<int> answered{0};
+    std::vector<std::thread> others;
+    for (int i = 0; i < kOthers; ++i)
+      others.emplace_back([&] { answered += CallAndAwait("/waits"); });
+    handler_->AwaitWaiting(kOthers);
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(CallAndAwait("/returns"));
+    handler_->EndWaiting();
+    for (int i = 0; i < round % 3; ++i) EXPECT_TRUE(CallAndAwait("/returns"));
+    for (std::thread& other : others) other.join();
+    EXPECT_EQ(answered, kOthers);
+  }
+  EXPECT_EQ(Session::lost_wakeups(), 0u);
+}
+
+TEST_F(SessionCallerTest, CallsThatNoCallerWaitsForAreAnsweredBesides) {
+  for (int round = 0; round < 50; ++round) {
+    const auto before = StartCall("/waits");
+    handler_->AwaitWaiting(1);
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(CallAndAwait("/returns"));
+    const auto after = StartCall("/returns");
+    handler_->EndWaiting();
+    EXPECT_TRUE(IsEnd(before->Next()));
+    EXPECT_TRUE(IsEnd(after->Next()));
+  }
+  EXPECT_EQ(Session::lost_wakeups(), 0u);
+}
+
+TEST_F(SessionCallerTest, AllAreToldThatTheLinkIsGone) {
+  constexpr int kThreads = 8;
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] { failed += !CallAndAwait("/waits"); });
+  }
+  handler_->AwaitWaiting(kThreads);
+  server_->Close(absl::CancelledError("the server is gone"));
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failed, kThreads);
+}
+
+// ---- One call that is a stream, whose other side the test writes by hand
+
+class LingeringTest : public testing::Test {
+ protected:
+  LingeringTest() {
+    LinkPair pair = MakeLinkPair(LinkOptions());
+    peer_ = std::move(pair.server);
+    options_.address = "shm:test";
+    options_.untaken = untaken_;
+    client_ =
+        *Session::Start(std::move(pair.client), options_, client_handler_);
+    wire::CallStart start;
+    start.set_method("/streams");
+    call_->Attach(*client_->StartCall(start, call_));
+    call_->call()->Flush();
+  }
+  ~LingeringTest() override {
+    client_->Close(absl::CancelledError("test over"));
+  }
+
+  // Whether the client was to be woken for it.
+  bool Send(FrameType type, uint64_t call, absl::string_view payload,
+            uint8_t flags = 0) {
+    std::byte* const to = peer_->producer().TryReserve(payload.size());
+    if (to == nullptr) {
+      ADD_FAILURE() << "the ring is full";
+      return true;
+    }
+    std::copy(payload.begin(), payload.end(), reinterpret_cast<char*>(to));
+    RecordHeader header{};
+    header.length = static_cast<uint32_t>(payload.size());
+    header.type = static_cast<uint8_t>(type);
+    header.flags = flags;
+    header.call_id = call;
+    peer_->producer().Commit(header);
+    return peer_->producer().Publish();
+  }
+  bool SendMessage() {
+    return Send(FrameType::kMessage, call_->call()->id(), "m",
+                kMessageBegin | kMessageEnd);
+  }
+  bool AwaitMessage() {
+    const absl::optional<Received> next = call_->Await(client_);
+    return next.has_value() && absl::holds_alternative<ReceivedMessage>(*next);
+  }
+
+  const std::shared_ptr<std::atomic<int>> untaken_ =
+      std::make_shared<std::atomic<int>>(0);
+  const std::shared_ptr<RecordingSession> client_handler_ =
+      std::make_shared<RecordingSession>();
+  const std::shared_ptr<AwaitedCall> call_ = std::make_shared<AwaitedCall>();
+  SessionOptions options_;
+  std::unique_ptr<Link> peer_;
+  std::shared_ptr<Session> client_;
+};
+
+TEST_F(LingeringTest, WhoReadsAStreamIsNotInterrupted) {
+  // Now and then the test itself may be interrupted for longer than the client
+  // waits for its reader.
+  int silent = 0;
+  for (int i = 0; i < 20; ++i) {
+    if (SendMessage()) peer_->RingDoorbell();
+    ASSERT_TRUE(AwaitMessage());
+    const bool woken = SendMessage();
+    silent += !woken;
+    if (woken) peer_->RingDoorbell();
+    ASSERT_TRUE(AwaitMessage());
+  }
+  EXPECT_GT(silent, 0);
+}
+
+TEST_F(LingeringTest, WhoDoesNotComeBackIsNotWaitedFor) {
+  if (SendMessage()) peer_->RingDoorbell();
+  ASSERT_TRUE(AwaitMessage());
+  const absl::Time end = absl::Now() + kPatience;
+  while (!SendMessage()) {
+    ASSERT_LT(absl::Now(), end) << "nobody is ever woken";
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+}
+
+TEST_F(LingeringTest, WhatIsForTheWholeSessionIsNotLost) {
+  if (SendMessage()) peer_->RingDoorbell();
+  ASSERT_TRUE(AwaitMessage());
+  wire::GoAway go_away;
+  if (Send(FrameType::kGoAway, 0, go_away.SerializeAsString()))
+    peer_->RingDoorbell();
+  EXPECT_TRUE(client_handler_->AwaitGoAway());
+}
+
+TEST_F(LingeringTest, AnApplicationThatIsBusyIsNotInterrupted) {
+  int silent = 0;
+  int armed = 0;
+  for (int i = 0; i < 20; ++i) {
+    untaken_->store(1);
+    SendMessage();
+    client_->Poll();
+    const bool woken = SendMessage();
+    silent += !woken;
+    client_->Poll();
+    // It waits from here on.
+    untaken_->store(0);
+    client_->Poll();
+    if (SendMessage()) {
+      ++armed;
+      peer_->RingDoorbell();
+    }
+    for (int j = 0; j < 3; ++j) ASSERT_TRUE(AwaitMessage());
+  }
+  EXPECT_GT(silent, 0);
+  EXPECT_GT(armed, 0);
+}
+
+}  // namespace
+}  // namespace grpc_shm

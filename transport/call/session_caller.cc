@@ -1,0 +1,256 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// How threads that wait for operations of their own share a session.
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "transport/base/monotonic_clock.h"
+#include "transport/call/session.h"
+
+namespace grpc_shm {
+namespace {
+
+// How long one caller makes calls while others sleep whose operations are
+// complete, and how long each call of it may take.
+constexpr int64_t kTurnNanos = 100'000;
+constexpr int64_t kGraceNanos = 30'000;
+
+// Who was not away for longer between two operations is expected to come back
+// as soon the next time.
+constexpr int64_t kShortAbsenceNanos = 20'000;
+
+// How long to wait for one that does not come back: with others that wait, and
+// without.
+constexpr int64_t kLookoutNanos = 200'000;
+constexpr int64_t kLoneLookoutNanos = 1'000'000;
+
+// What the calling thread drives as a caller.
+thread_local Session* telling = nullptr;
+
+// When this thread left a session that others wait for, too; 0: it did not.
+thread_local int64_t left_at = 0;
+thread_local bool comes_back = false;
+
+// Stands for the calling thread.
+const void* ThisThread() { return &left_at; }
+
+}  // namespace
+
+Session::Caller::Caller(std::shared_ptr<Session> session, bool sends)
+    : session_(std::move(session)) {
+  session_->callers_.fetch_add(1);
+  if (const int64_t left = std::exchange(left_at, 0); left != 0)
+    comes_back = MonotonicNanos() - left < kShortAbsenceNanos;
+  complete_.comes_back_ = comes_back;
+  if (sends) driving_ = TryDrive();
+}
+
+Session::Caller::~Caller() { session_->callers_.fetch_sub(1); }
+
+bool Session::Caller::TryDrive() {
+  if (session_->turn_passed_.load(std::memory_order_relaxed) &&
+      session_->turn_of_.load(std::memory_order_relaxed) == ThisThread() &&
+      session_->callers_.load(std::memory_order_relaxed) > 1)
+    return false;
+  if (!session_->TryDrive()) return false;
+  session_->BeginTurn();
+  return true;
+}
+
+void Session::Caller::Await(absl::FunctionRef<bool()> is_open) {
+  const auto done = [this] { return complete_.HasHappened(); };
+  Session* const session = session_.get();
+  if (!done() && session->callers_.load(std::memory_order_relaxed) > 1)
+    session->waits_since_.store(MonotonicNanos(), std::memory_order_relaxed);
+  while (!done()) {
+    if (!driving_) {
+      driving_ = session->TakesTurns() ? TryDrive() : session->AwaitRole(done);
+      if (!driving_) break;
+    } else {
+      if (session->AdvanceAndTell()) continue;
+      if (!session->Spin(/*gives_way=*/false)) break;
+      if (session->IsTellingOverdue()) session->WakeTold(SIZE_MAX);
+    }
+  }
+  if (std::exchange(driving_, false)) {
+    if (done()) {
+      session->Leave(is_open());
+    } else {
+      session->WakeTold(SIZE_MAX);
+      if (!session->HandOver()) session->WorkLater();
+    }
+  }
+  if (done()) return;
+  complete_.Await();
+  if (session->callers_.load(std::memory_order_relaxed) > 1)
+    left_at = MonotonicNanos();
+}
+
+void Session::Tell(Completion* complete) {
+  if (telling == nullptr) return complete->event_.Happen();
+  const bool comes_back = complete->comes_back_;
+  const OneTimeEvent::Sleeper sleeper = complete->event_.HappenQuietly();
+  if (sleeper == nullptr) return;
+  MutexLock lock(&telling->told_mu_);
+  telling->told_.push_back({sleeper, comes_back});
+  telling->told_count_.store(telling->told_.size(), std::memory_order_relaxed);
+}
+
+void Session::WakeTold(size_t most) {
+  while (most-- > 0 && told_count_.load(std::memory_order_relaxed) > 0) {
+    OneTimeEvent::Sleeper sleeper;
+    {
+      MutexLock lock(&told_mu_);
+      if (told_.empty()) return;
+      sleeper = told_.front().sleeper;
+      told_.pop_front();
+      told_count_.store(told_.size(), std::memory_order_relaxed);
+    }
+    OneTimeEvent::Wake(sleeper);
+  }
+}
+
+bool Session::TakesTurns() const { return spinner_.SharesCore(); }
+
+void Session::BeginTurn() {
+  if (turn_of_.exchange(ThisThread(), std::memory_order_relaxed) ==
+      ThisThread())
+    return;
+  turn_passed_.store(false, std::memory_order_relaxed);
+  if (callers_.load(std::memory_order_relaxed) > 1)
+    turn_ends_.store(MonotonicNanos() + kTurnNanos, std::memory_order_relaxed);
+}
+
+bool Session::IsTellingOverdue() const {
+  return told_count_.load(std::memory_order_relaxed) > 0 &&
+         MonotonicNanos() >=
+             waits_since_.load(std::memory_order_relaxed) + kGraceNanos;
+}
+
+// Reads, on behalf of callers that may be told later; see WakeTold.
+bool Session::AdvanceAndTell() {
+  const bool turns =
+      callers_.load(std::memory_order_relaxed) > 1 && TakesTurns();
+  telling = turns ? this : nullptr;
+  const bool advanced = Advance();
+  telling = nullptr;
+  return advanced;
+}
+
+// On a reactor thread that drives: whether one of those who are told drives
+// from now on, since it is expected to come back.
+bool Session::PassTurn() {
+  if (told_count_.load(std::memory_order_relaxed) == 0) return false;
+  bool comes_back;
+  {
+    MutexLock lock(&told_mu_);
+    comes_back = !told_.empty() && told_.front().comes_back;
+  }
+  if (comes_back) {
+    turn_of_.store(nullptr, std::memory_order_relaxed);
+    if (Linger(/*spare=*/0)) {
+      WakeTold(1);
+      return true;
+    }
+  }
+  WakeTold(SIZE_MAX);
+  return false;
+}
+
+// Ends the driving of a caller whose operation is complete.
+void Session::Leave(bool open) {
+  const bool alone = callers_.load(std::memory_order_relaxed) == 1;
+  size_t to_wake = SIZE_MAX;
+  if (!alone) {
+    left_at = MonotonicNanos();
+    if (comes_back && TakesTurns()) {
+      const bool is_over =
+          left_at >= turn_ends_.load(std::memory_order_relaxed);
+      to_wake = is_over ? 1 : 0;
+    }
+  }
+  if (to_wake < SIZE_MAX || (alone && open)) {
+    const bool passes =
+        to_wake > 0 && told_count_.load(std::memory_order_relaxed) > 0;
+    if (passes) turn_passed_.store(true, std::memory_order_relaxed);
+    if (Linger(/*spare=*/open ? 0 : -1)) {
+      WakeTold(alone ? SIZE_MAX : to_wake);
+      return;
+    }
+    turn_passed_.store(false, std::memory_order_relaxed);
+  }
+  WakeTold(SIZE_MAX);
+  if (!HandOver()) WorkLater();
+}
+
+// Ends this thread's driving, with nobody to be woken for what arrives: false
+// if somebody has to be.
+bool Session::Linger(int spare) {
+  if (full_.load() || !OnlyCallersWait(spare)) return false;
+  lingering_.store(true);
+  driven_.store(false);
+  WatchOut(callers_.load(std::memory_order_relaxed) > 1 ? kLookoutNanos
+                                                        : kLoneLookoutNanos);
+  // Had one begun to wait in between, it has not seen that.
+  if (full_.load() || !OnlyCallersWait(spare)) EndLingering();
+  return true;
+}
+
+// Whether nobody waits for anything on this session but callers, which see to
+// it themselves: all calls are theirs, less (or more) so many to `spare`.
+bool Session::OnlyCallersWait(int spare) {
+  const int waiting =
+      callers_.load() - static_cast<int>(told_count_.load()) + spare;
+  MutexLock lock(&mu_);
+  return link_ != nullptr && !options_.offers &&
+         static_cast<int>(calls_.size()) <= waiting;
+}
+
+void Session::EndLingering() {
+  if (lingering_.load() && TryDrive() && !HandOver()) WorkLater();
+}
+
+// Whether an asynchronous application has things to do before it waits.
+bool Session::IsApplicationBusy() const {
+  return options_.untaken != nullptr &&
+         options_.untaken->load(std::memory_order_relaxed) > 0 &&
+         callers_.load(std::memory_order_relaxed) == 0;
+}
+
+// Ends this thread's driving, if the application will see to what arrives.
+bool Session::LeaveToApplication() {
+  if (!IsApplicationBusy() || full_.load()) return false;
+  lingering_.store(true);
+  driven_.store(false);
+  WatchOut(kLookoutNanos);
+  if (full_.load() || !IsApplicationBusy()) EndLingering();
+  return true;
+}
+
+// Has somebody look whether who lingers has come back.
+void Session::WatchOut(int64_t nanos) {
+  if (looking_out_.load(std::memory_order_relaxed) ||
+      looking_out_.exchange(true))
+    return;
+  Timeouts::Get().Add(
+      MonotonicNanos() + nanos,
+      std::shared_ptr<Expirable>(shared_from_this(), &lookout_));
+}
+
+void Session::OnLookout() {
+  const uint64_t drives = drives_.load(std::memory_order_relaxed);
+  const bool came_back = std::exchange(seen_drives_, drives) != drives;
+  looking_out_.store(false);
+  if (!lingering_.load() && told_count_.load() == 0) return;
+  if (came_back) return WatchOut(kLookoutNanos);
+  turn_passed_.store(false, std::memory_order_relaxed);
+  WakeTold(SIZE_MAX);
+  if (!TryDrive()) return;
+  seen_drives_ = drives_.load(std::memory_order_relaxed);
+  Work(/*driving=*/true);
+}
+
+}  // namespace grpc_shm
