@@ -150,6 +150,7 @@ size_t Session::calls() const {
 void Session::Close(const absl::Status& status) {
   Notifications notifications;
   std::unique_ptr<Link> link;
+  bool told_later;
   closing_.store(true, std::memory_order_relaxed);
   {
     MutexLock read_lock(&read_mu_);
@@ -165,12 +166,18 @@ void Session::Close(const absl::Status& status) {
       End(call.get(), &notifications);
     }
     scheduled_.clear();
+    told_later = telling_ > 0;
+    if (told_later) closed_ = status;
   }
   GRPC_SHM_FAULT_POINT(SessionClosing);
   link.reset();
   GRPC_SHM_FAULT_POINT(SessionClosed);
   notifications.Run(this);
   WakeTold(SIZE_MAX);
+  if (!told_later) TellClosed(status);
+}
+
+void Session::TellClosed(const absl::Status& status) {
   if (const std::shared_ptr<SessionHandler> handler = handler_.lock())
     handler->OnClosed(this, status);
 }

@@ -17,6 +17,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/optional.h"
 #include "proto/wire.pb.h"
 #include "transport/base/mutex.h"
 #include "transport/base/one_time_event.h"
@@ -315,6 +316,8 @@ class Session final : public Expirable,
   bool AwaitRole(absl::FunctionRef<bool()> done);
   bool HandOver();
   bool Read();
+  void HaveTold();
+  void TellClosed(const absl::Status& status);
   bool IsInTheMiddle() const;
   absl::Duration TimeToDigest() const;
   bool Spin(bool gives_way);
@@ -486,6 +489,10 @@ class Session final : public Expirable,
   // Somebody wants the lock that a thread holds while it waits awake.
   // Relaxed: a hint, the lock orders everything.
   std::atomic<bool> closing_{false};
+  // Threads that are about to tell the handler of acceptances that they have
+  // read, and what it is to hear after those, if the link was closed meanwhile.
+  int telling_ ABSL_GUARDED_BY(read_mu_) = 0;
+  absl::optional<absl::Status> closed_ ABSL_GUARDED_BY(read_mu_);
   // What the backstop has seen; a driver clears the first.
   bool seen_unread_ ABSL_GUARDED_BY(read_mu_) = false;
   bool seen_space_ ABSL_GUARDED_BY(read_mu_) = false;

@@ -14,6 +14,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "transport/base/fault_point.h"
+#include "transport/base/fork.h"
 #include "transport/call/session.h"
 #include "transport/call/session_internal.h"
 
@@ -103,13 +104,30 @@ void Session::OnDoorbell() {
 bool Session::Read() {
   Notifications notifications;
   int frames;
+  bool accepted;
   {
     MutexLock lock(&read_mu_);
     frames = ReadBatch(&notifications);
+    accepted = !is_server() && !notifications.started.empty();
+    if (accepted) ++telling_;
   }
   if (frames > 0) GRPC_SHM_FAULT_POINT(FramesRead);
   notifications.Run(this);
+  // An application that is told may fork, and its child come back.
+  if (accepted && !IsForkedChild()) HaveTold();
   return frames > 0;
+}
+
+// Another thread may have closed the link since this one has read of
+// acceptances: the handler hears of that only now, lest it should take what it
+// has offered, and has been answered perhaps, for lost.
+void Session::HaveTold() {
+  absl::optional<absl::Status> closed;
+  {
+    MutexLock lock(&read_mu_);
+    if (--telling_ == 0) closed.swap(closed_);
+  }
+  if (closed.has_value()) TellClosed(*closed);
 }
 
 // Returns how many frames there were.

@@ -3,10 +3,12 @@
 
 // Calls that were offered through a mailbox, once a server has claimed them.
 
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
@@ -113,6 +115,42 @@ class OfferedCallTest : public testing::Test {
   std::shared_ptr<Session> client_;
   std::shared_ptr<Session> server_;
 };
+
+// Another thread closes the link while one is told of an acceptance.
+class ClosingSession : public RecordingSession {
+ public:
+  void OnAccepted(const std::shared_ptr<Call>& call) override {
+    std::thread([&call] {
+      call->session()->Close(absl::UnavailableError("closed"));
+    }).join();
+    EXPECT_FALSE(closed_) << "what has been accepted must not seem lost";
+    accepted_ = true;
+  }
+  void OnClosed(Session* session, const absl::Status& status) override {
+    EXPECT_TRUE(accepted_);
+    closed_ = true;
+    RecordingSession::OnClosed(session, status);
+  }
+
+ private:
+  std::atomic<bool> accepted_{false};
+  std::atomic<bool> closed_{false};
+};
+
+TEST_F(OfferedCallTest, IsToldOfBeforeTheEndOfItsLink) {
+  LinkPair pair = MakeLinkPair();
+  const auto handler = std::make_shared<ClosingSession>();
+  const auto client =
+      StartOne(std::move(pair.client), Role::kClient, true, handler);
+  const auto server =
+      StartOne(std::move(pair.server), Role::kServer, true, server_handler_);
+  const absl::StatusOr<std::shared_ptr<Call>> call = server->PrepareCall(7);
+  ASSERT_TRUE(call.ok()) << call.status();
+  (*call)->Accept(absl::nullopt);
+  (*call)->Flush();
+  EXPECT_EQ(handler->AwaitClosed(), absl::UnavailableError("closed"));
+  server->Close(absl::CancelledError("test over"));
+}
 
 TEST_F(OfferedCallTest, IsAnsweredWithoutAWordFromTheClient) {
   const auto server = Prepare(7);
