@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "transport/ring/ring_cursor.h"
 
@@ -212,6 +213,66 @@ struct SleepingTest
   }
 };
 
+// The producer rings later, once for several records, and not for a consumer
+// that has read them by itself. That one may have gone to sleep again, even
+// before the producer saw it asleep: so the flag must stay as it is
+// until the doorbell is rung (`takes_early`: it does not).
+template <bool takes_early>
+struct DeferringTest : rl::test_suite<DeferringTest<takes_early>, 2,
+                                      takes_early ? rl::test_result_deadlock
+                                                  : rl::test_result_success> {
+  static constexpr int kRecords = 3;
+  ModelRing<Weakness::kNone, 4> ring;
+  ModelDoorbell consumer_doorbell;
+
+  void before() { consumer_doorbell.Init(); }
+  void after() { consumer_doorbell.Destroy(); }
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      Produce();
+    } else {
+      Consume();
+    }
+  }
+
+  void Produce() {
+    bool owes = false;
+    for (int i = 1; i <= kRecords; ++i) {
+      ring.Write(i);
+      owes |= takes_early ? ring.producer.Publish()
+                          : ring.producer.PublishQuietly();
+      if (!owes || (i < kRecords && rl::rand(2) == 0)) continue;
+      owes = false;
+      if (ring.producer.IsConsumed()) continue;
+      if (takes_early || ring.producer.TakeConsumerWakeup())
+        consumer_doorbell.Ring();
+    }
+  }
+
+  void Consume() {
+    bool polls = true;  // once by itself
+    for (int i = 1; i <= kRecords;) {
+      if (ring.consumer.Readable() == 0) {
+        ring.consumer.Release();
+        ring.consumer.TakeProducerWakeup();
+        if (ring.consumer.Arm()) {
+          if (std::exchange(polls, false) && rl::rand(2) == 0) {
+            ring.consumer.Disarm();
+            Yield();
+          } else {
+            consumer_doorbell.Wait();
+          }
+        }
+        continue;
+      }
+      RL_ASSERT(ring.Read() == i);
+      ++i;
+      ring.consumer.Release();
+    }
+  }
+};
+
 bool CheckProtocol() {
   constexpr Weakness kNone = Weakness::kNone;
   const char* claim =
@@ -232,6 +293,10 @@ bool CheckProtocol() {
   ok &= Check<SleepingTest<kNone, 1, true>>(claim, Exhaustive(2));
   ok &= Check<SleepingTest<kNone, 2, true>>(claim, Exhaustive(1));
   ok &= Check<SleepingTest<kNone, 2, true>>(claim, Random(300000));
+
+  claim = "a sleeper is woken though the doorbell rings later than it could";
+  ok &= Check<DeferringTest<false>>(claim, Exhaustive(3));
+  ok &= Check<DeferringTest<false>>(claim, Random(300000));
   return ok;
 }
 
@@ -251,6 +316,10 @@ bool CheckThatTheCheckerFindsFaults() {
   ok &= Check<SleepingTest<Weakness::kForgetfulExchange, 1, false>>(
       "found: lost wake-up where the waker takes the flag and does not ring",
       Exhaustive(2));
+  ok &= Check<DeferringTest<true>>(
+      "found: lost wake-up where the flag is taken before it is known whether "
+      "to ring",
+      Exhaustive(3));
   return ok;
 }
 

@@ -178,10 +178,10 @@ std::byte* Session::Reserve(size_t bytes) {
 void Session::Publish() {
   if (unpublished_ == 0) return;
   unpublished_ = 0;
-  if (!link_->producer().Publish()) return;
   if (deferring_ != this) {
-    Ring();
-  } else if (ring_at_.load(std::memory_order_relaxed) == 0) {
+    if (link_->producer().Publish()) Ring();
+  } else if (link_->producer().PublishQuietly() &&
+             ring_at_.load(std::memory_order_relaxed) == 0) {
     ring_at_.store(MonotonicNanos() + kLongestDeferralNanos,
                    std::memory_order_relaxed);
   }
@@ -195,7 +195,11 @@ void Session::RingIfDue(bool now) {
   MutexLock lock(&mu_);
   if (!now && !calls_.empty() && MonotonicNanos() < ring_at) return;
   ring_at_.store(0, std::memory_order_relaxed);
-  if (link_ != nullptr && !link_->producer().IsConsumed()) Ring();
+  // Who has read everything may be asleep again. It stays armed: only who rings
+  // may take that away.
+  if (link_ != nullptr && !link_->producer().IsConsumed() &&
+      link_->producer().TakeConsumerWakeup())
+    Ring();
 }
 
 void Session::Ring() {

@@ -61,6 +61,16 @@ bool Take(typename Atomics::template Atomic<uint32_t>& armed) {
   return armed.exchange(0, std::memory_order_relaxed) != 0;
 }
 
+// The first part of it, for a waker that will Take a little later, unless the
+// sleeper has found out by itself: whether it seems to be asleep. Nobody has to
+// ring yet.
+template <class Atomics>
+bool IsSet(const typename Atomics::template Atomic<uint32_t>& armed) {
+  // As in Take.
+  Atomics::Fence(std::memory_order_seq_cst);
+  return armed.load(std::memory_order_relaxed) != 0;
+}
+
 }  // namespace armed_flag
 }  // namespace grpc_shm
 

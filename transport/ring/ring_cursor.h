@@ -70,8 +70,9 @@ class BasicProducerCursor {
     return control_->head.load(std::memory_order_relaxed) != known_head;
   }
 
-  // Whether the consumer has released all that is published. Relaxed: it tells
-  // that the consumer is, or was, awake, and gives nothing.
+  // Whether the consumer has released all that is published. Relaxed: it gives
+  // nothing. (Nor does it tell whether the consumer sleeps: it may have gone to
+  // sleep again.)
   bool IsConsumed() const {
     return control_->head.load(std::memory_order_relaxed) == published_;
   }
@@ -93,6 +94,21 @@ class BasicProducerCursor {
     // records over.
     control_->tail.store(tail_, std::memory_order_release);
     Atomics::Reach(FaultPoint::kRingTailStored);
+    return armed_flag::Take<Atomics>(control_->consumer_armed);
+  }
+
+  // The same, but leaves the consumer asleep for now: true if it is. Then
+  // TakeConsumerWakeup is to follow.
+  bool PublishQuietly() {
+    if (published_ == tail_) return false;
+    published_ = tail_;
+    control_->tail.store(tail_, std::memory_order_release);  // as above
+    Atomics::Reach(FaultPoint::kRingTailStored);
+    return armed_flag::IsSet<Atomics>(control_->consumer_armed);
+  }
+
+  // True: the consumer is asleep; ring its doorbell.
+  bool TakeConsumerWakeup() {
     return armed_flag::Take<Atomics>(control_->consumer_armed);
   }
 

@@ -73,6 +73,15 @@ class RingProducer {
   // asleep, and counts on the caller to ring its doorbell.
   bool Publish() { return cursor_.Publish(); }
 
+  // The same for a caller that will ring a little later, for more records at a
+  // time. True: the consumer is asleep, and TakeConsumerWakeup is to be called
+  // then. Until then the consumer may read by itself, and sleep again.
+  bool PublishQuietly() { return cursor_.PublishQuietly(); }
+
+  // True: the consumer is asleep, and counts on the caller to ring its
+  // doorbell.
+  bool TakeConsumerWakeup() { return cursor_.TakeConsumerWakeup(); }
+
   // Tells the consumer, before its doorbell is rung, on which core that
   // happens. Any thread.
   void TellCore(int core) {
@@ -87,8 +96,7 @@ class RingProducer {
     return cursor_.ArmForSpace(RecordBytes(payload_bytes));
   }
 
-  // Whether the consumer has read all that is published: then it was awake
-  // since.
+  // Whether the consumer has read all that is published.
   bool IsConsumed() const { return cursor_.IsConsumed(); }
 
   // For a thread that waits awake for room, after a reservation has failed:

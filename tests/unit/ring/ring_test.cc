@@ -219,6 +219,31 @@ TEST_F(Ring, RingsTheDoorbellOfASleepingConsumerOnce) {
   EXPECT_FALSE(producer_.Publish());
 }
 
+TEST_F(Ring, RingsTheDoorbellLaterIfTheConsumerSleepsStill) {
+  ASSERT_TRUE(consumer_.Arm());
+  ASSERT_TRUE(Write("a"));
+  EXPECT_TRUE(producer_.PublishQuietly());
+  ASSERT_TRUE(Write("b"));
+  EXPECT_TRUE(producer_.PublishQuietly());
+  EXPECT_FALSE(producer_.IsConsumed());
+  EXPECT_TRUE(producer_.TakeConsumerWakeup());
+  EXPECT_FALSE(producer_.TakeConsumerWakeup());
+}
+
+TEST_F(Ring, AConsumerThatReadByItselfAndSleepsAgainIsWokenByWhatComesNext) {
+  ASSERT_TRUE(consumer_.Arm());
+  ASSERT_TRUE(Write("a"));
+  ASSERT_TRUE(producer_.PublishQuietly());
+  consumer_.Disarm();
+  EXPECT_EQ(Read(), "a");
+  consumer_.Release();
+  consumer_.TakeProducerWakeup();
+  EXPECT_TRUE(producer_.IsConsumed());
+  ASSERT_TRUE(consumer_.Arm());
+  ASSERT_TRUE(Write("b"));
+  EXPECT_TRUE(producer_.Publish());
+}
+
 TEST_F(Ring, RingsNoDoorbellWhenNothingIsPublished) {
   ASSERT_TRUE(consumer_.Arm());
   EXPECT_FALSE(producer_.Publish());
