@@ -36,6 +36,7 @@ struct alignas(128) Tally {
 
 struct Shared {
   alignas(128) std::atomic<bool> stop{false};
+  std::atomic<bool> failed{false};  // one of the processes
   std::array<Tally, kMaxPairs> senders;
   std::array<Tally, kMaxPairs> receivers;
 };
@@ -143,15 +144,19 @@ absl::StatusOr<Measurement> RunMessages(const Cell& cell) {
   SharedMemory<Shared> shared;
   const CreatedQueue created(*cell.kind, cell.name, cell.size);
   if (!created.status().ok()) return created.status();
+  const auto noted = [&shared](absl::Status status) {
+    if (!status.ok()) shared->failed.store(true, std::memory_order_relaxed);
+    return status;
+  };
   Crew crew;
   absl::Status status;
   for (int pair = 0; pair < cell.pairs && status.ok(); ++pair) {
     status = crew.Add([&](Crew::Gate* gate) {
-      return ReceiveAll(cell, static_cast<size_t>(pair), &*shared, gate);
+      return noted(ReceiveAll(cell, static_cast<size_t>(pair), &*shared, gate));
     });
     if (!status.ok()) break;
     status = crew.Add([&](Crew::Gate* gate) {
-      return SendAll(cell, static_cast<uint64_t>(pair), &*shared, gate);
+      return noted(SendAll(cell, static_cast<uint64_t>(pair), &*shared, gate));
     });
   }
   if (status.ok()) status = crew.AwaitReady();
@@ -163,7 +168,9 @@ absl::StatusOr<Measurement> RunMessages(const Cell& cell) {
   do {  // longer, where other processes let these do nothing
     absl::SleepFor(cell.timing.measure);
     end = Look(*shared, crew);
-  } while (end.received == start.received && end.time < start.time + kPatience);
+  } while (end.received == start.received &&
+           !shared->failed.load(std::memory_order_relaxed) &&
+           end.time < start.time + kPatience);
   shared->stop.store(true, std::memory_order_relaxed);
   status = crew.Finish();
   if (status.ok()) status = CheckAll(*shared);

@@ -3,12 +3,13 @@
 
 // A thread that drives several sessions at once.
 
-#include <atomic>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 #include "tests/unit/call/link_pair.h"
 #include "tests/unit/call/recording_handlers.h"
@@ -25,18 +26,23 @@ constexpr size_t kLinks = 3;
 class NotingCall : public RecordingCall {
  public:
   void OnReadable() override {
-    if (!answered_.load(std::memory_order_relaxed)) {
+    std::call_once(once_, [this] {
       thread_ = std::this_thread::get_id();
-      answered_.store(true, std::memory_order_release);
-    }
+      answered_.Notify();
+    });
     RecordingCall::OnReadable();
   }
-  bool answered() const { return answered_.load(std::memory_order_acquire); }
+  bool answered() const { return answered_.HasBeenNotified(); }
+  bool AwaitAnswered() const {
+    return answered_.WaitForNotificationWithTimeout(kPatience);
+  }
+  // Of who is answered.
   std::thread::id thread() const { return thread_; }
 
  private:
-  std::atomic<bool> answered_{false};
+  std::once_flag once_;
   std::thread::id thread_;
+  absl::Notification answered_;
 };
 
 class SessionDriversTest : public ::testing::Test {
@@ -111,7 +117,7 @@ TEST_F(SessionDriversTest, AfterwardsEachOfThemWakesAThread) {
   }
   for (const OpenCall& call : calls) {
     call.Answer();
-    EXPECT_TRUE(call.client->Next().has_value());
+    ASSERT_TRUE(call.client->AwaitAnswered());
     EXPECT_NE(call.client->thread(), std::this_thread::get_id());
   }
 }
