@@ -75,7 +75,7 @@ bool Cores::MoveAway() {
   return Move();
 }
 
-void Cores::StayAwayFrom(int core) {
+void Cores::StayAwayFrom(int core) const {
   static thread_local cpu_set_t allowed;
   static thread_local int64_t until = 0;  // as long as not all are allowed
   if (!may_move) return;

@@ -83,7 +83,7 @@ class Cores {
   // with it while another one may have nothing to do. (Where cores have no
   // cache in common, Linux does not look for an idle one when it wakes a
   // thread.)
-  void StayAwayFrom(int core);
+  void StayAwayFrom(int core) const;
 
   // Whether one more thread may wait awake: at most half of the cores do. To be
   // given back by the one who gets it.
