@@ -238,12 +238,15 @@ TEST_F(MessengerProtocolTest, OfTwoCallsTheLesserNamesStays) {
   ServerStream* unanswered = answers.AwaitCall(kQ);
   Call call(kQ);
   EXPECT_TRUE(call.Write(Hello(kSelf, 1)));
-  EXPECT_EQ(call.Read().hello().name(), kQ);
+  v1::Packet answer = call.Read();
+  EXPECT_EQ(answer.hello().name(), kQ);
   // q has given its own up.
   v1::Packet packet;
   EXPECT_FALSE(unanswered->Read(&packet));
   answers.EndCall();
-  EXPECT_EQ(call.Read().message(), "hello");
+  // The message may come with the answer or after it.
+  if (!answer.has_message()) answer = call.Read();
+  EXPECT_EQ(answer.message(), "hello");
   v1::Packet arrived;
   arrived.set_arrived(1);
   EXPECT_TRUE(call.Write(arrived));

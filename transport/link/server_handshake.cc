@@ -3,6 +3,7 @@
 
 // The server's half of the hand-shake.
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -103,6 +104,11 @@ absl::StatusOr<std::unique_ptr<Link>> MakeLink(UniqueFd* socket,
   return std::make_unique<Link>(Link::Side::kServer, std::move(parts));
 }
 
+bool SomebodyWaits(int listening_fd) {
+  pollfd waiting = {listening_fd, POLLIN, 0};
+  return poll(&waiting, 1, /*timeout=*/0) > 0;
+}
+
 }  // namespace
 
 absl::StatusOr<UniqueFd> Accept(int listening_fd) {
@@ -114,10 +120,11 @@ absl::StatusOr<UniqueFd> Accept(int listening_fd) {
     GRPC_SHM_FAULT_POINT(ServerAccepted);
     return UniqueFd(fd);
   }
-  if (errno == EAGAIN || errno == ECONNABORTED) {
+  const int error = errno;
+  // The kernel looks for a descriptor before it looks for a client.
+  if (error == EAGAIN || error == ECONNABORTED || !SomebodyWaits(listening_fd))
     return absl::UnavailableError("no client waits to be accepted");
-  }
-  return absl::ErrnoToStatus(errno, "accepting a client");
+  return absl::ErrnoToStatus(error, "accepting a client");
 }
 
 absl::Status CheckClient(const UniqueFd& socket, const LinkOptions& options) {

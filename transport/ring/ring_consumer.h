@@ -86,12 +86,11 @@ class RingConsumer {
   // some KiB of a long one.
   void Release() { cursor_.Release(); }
 
-  // The core that the producer rang from last; -1: none. Whatever it says:
-  // only good for choosing another one.
+  // The core that the producer rang from last; -1: none. Whatever it says, so
+  // any number: only good for choosing another core.
   int ProducersCore() const {
     return static_cast<int>(
-               control_->producer_core.load(std::memory_order_relaxed)) -
-           1;
+        control_->producer_core.load(std::memory_order_relaxed) - 1);
   }
 
   // After Release. True: the producer waits for space, and counts on the caller

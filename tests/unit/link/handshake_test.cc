@@ -4,6 +4,7 @@
 #include "transport/link/handshake.h"
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -260,6 +261,29 @@ TEST_F(HandshakeTest, NobodyToAcceptIsUnavailable) {
   Serve();
   EXPECT_EQ(Accept(listening_->fd()).status().code(),
             absl::StatusCode::kUnavailable);
+}
+
+// Accepts while this process can have no more descriptors.
+absl::StatusCode CodeOfAcceptingWithoutDescriptors(int listening_fd) {
+  rlimit limit;
+  EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  rlimit none = limit;
+  none.rlim_cur = static_cast<rlim_t>(UniqueFd(dup(listening_fd)).get());
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const absl::StatusCode code = Accept(listening_fd).status().code();
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  return code;
+}
+
+TEST_F(HandshakeTest, OnlyForAClientDescriptorsAreMissed) {
+  Serve();
+  EXPECT_EQ(CodeOfAcceptingWithoutDescriptors(listening_->fd()),
+            absl::StatusCode::kUnavailable);
+  absl::StatusOr<UniqueFd> connected = Connect("greeter", LinkOptions());
+  ASSERT_TRUE(connected.ok()) << connected.status();
+  EXPECT_EQ(CodeOfAcceptingWithoutDescriptors(listening_->fd()),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(Accept(listening_->fd()).ok());
 }
 
 TEST_F(HandshakeTest, AClientThatGivesUpIsUnavailableToTheServer) {

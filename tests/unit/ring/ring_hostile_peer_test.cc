@@ -192,6 +192,17 @@ TEST_F(HostileProducer, CannotKeepUsFromSleepingByDisarmingUs) {
   EXPECT_TRUE(consumer_.Arm());
 }
 
+// No overflow on the way, says UndefinedBehaviorSanitizer.
+TEST_F(HostileProducer, MayRingFromAnyCore) {
+  const auto core_of = [this](uint32_t word) {
+    ring_.control()->producer_core.store(word, std::memory_order_relaxed);
+    return consumer_.ProducersCore();
+  };
+  EXPECT_EQ(core_of(0), -1);
+  EXPECT_EQ(core_of(0x80000000), 0x7fffffff);
+  EXPECT_EQ(core_of(0xffffffff), -2);
+}
+
 // The peer consumes, we produce. 64 bytes are published, of which the peer has
 // released 32.
 class HostileConsumer : public ::testing::Test {

@@ -244,6 +244,14 @@ TEST_F(Ring, AConsumerThatReadByItselfAndSleepsAgainIsWokenByWhatComesNext) {
   EXPECT_TRUE(producer_.Publish());
 }
 
+TEST_F(Ring, TellsTheCoreThatItsDoorbellWasRungOn) {
+  EXPECT_EQ(consumer_.ProducersCore(), -1);
+  producer_.TellCore(0);
+  EXPECT_EQ(consumer_.ProducersCore(), 0);
+  producer_.TellCore(63);
+  EXPECT_EQ(consumer_.ProducersCore(), 63);
+}
+
 TEST_F(Ring, RingsNoDoorbellWhenNothingIsPublished) {
   ASSERT_TRUE(consumer_.Arm());
   EXPECT_FALSE(producer_.Publish());
