@@ -315,6 +315,7 @@ class Session final : public Expirable,
   bool Advance();
   bool AwaitRole(absl::FunctionRef<bool()> done);
   bool HandOver();
+  void LetOthersDrive();
   bool Read();
   void HaveTold();
   void TellClosed(const absl::Status& status);
@@ -322,6 +323,9 @@ class Session final : public Expirable,
   absl::Duration TimeToDigest() const;
   bool Spin(bool gives_way);
   bool HasWork();
+  bool HasUnread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
+  bool HasNewSpace() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
+  int PeersCore();
 
   // Callers.
   struct Lookout : Expirable {
@@ -335,6 +339,7 @@ class Session final : public Expirable,
   bool AdvanceAndTell();
   bool PassTurn();
   void Leave(bool open);
+  bool LingerWhile(absl::FunctionRef<bool()> allowed, int64_t lookout_nanos);
   bool Linger(int spare);
   bool LeaveToApplication();
   bool IsApplicationBusy() const;
@@ -459,7 +464,7 @@ class Session final : public Expirable,
   // wakes it once for all of them; MonotonicNanos. 0: not at all. Relaxed:
   // changed under mu_; the driver looks.
   std::atomic<int64_t> ring_at_{0};
-  // Callers under way, less those who are told already.
+  // Callers under way, with those who are told and still asleep.
   std::atomic<int> callers_{0};
   // Callers whose operations are complete, and that are still asleep.
   std::atomic<size_t> told_count_{0};
@@ -475,8 +480,6 @@ class Session final : public Expirable,
   // application's thread comes back soon. Sequentially consistent, with the
   // lock of calls_: who opens a call sees that, or is seen by who leaves it so.
   std::atomic<bool> lingering_{false};
-  // Where the peer's threads are that ring. Relaxed: a hint.
-  std::atomic<int> peers_core_{-1};
   // The lookout is set; how often somebody had begun to drive when it was.
   std::atomic<bool> looking_out_{false};
   std::atomic<uint64_t> drives_{0};

@@ -56,10 +56,7 @@ void Session::OnBackstop() {
 // was last asked, and nobody has taken notice of since.
 bool Session::WasAsleepTwice() {
   if (link_ == nullptr || broken_ || driven_.load()) return false;
-  RecordHeader header;
-  const std::byte* payload;
-  const bool unread =
-      link_->consumer().Peek(&header, &payload) != RingConsumer::Next::kEmpty;
+  const bool unread = HasUnread();
   const uint64_t full_at = full_at_.load(std::memory_order_relaxed);
   const bool space = full_.load() && link_->producer().HasMovedFrom(full_at);
   // A new try to write finds the space, or the ring full at another place.

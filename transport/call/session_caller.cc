@@ -80,7 +80,7 @@ void Session::Caller::Await(absl::FunctionRef<bool()> is_open) {
       session->Leave(is_open());
     } else {
       session->WakeTold(SIZE_MAX);
-      if (!session->HandOver()) session->WorkLater();
+      session->LetOthersDrive();
     }
   }
   if (done()) return;
@@ -177,26 +177,33 @@ void Session::Leave(bool open) {
         to_wake > 0 && told_count_.load(std::memory_order_relaxed) > 0;
     if (passes) turn_passed_.store(true, std::memory_order_relaxed);
     if (Linger(/*spare=*/open ? 0 : -1)) {
-      WakeTold(alone ? SIZE_MAX : to_wake);
+      WakeTold(to_wake);
       return;
     }
     turn_passed_.store(false, std::memory_order_relaxed);
   }
   WakeTold(SIZE_MAX);
-  if (!HandOver()) WorkLater();
+  LetOthersDrive();
 }
 
-// Ends this thread's driving, with nobody to be woken for what arrives: false
-// if somebody has to be.
-bool Session::Linger(int spare) {
-  if (full_.load() || !OnlyCallersWait(spare)) return false;
+// Ends this thread's driving, with nobody to be woken for what arrives as long
+// as that may be so: false if somebody has to be.
+bool Session::LingerWhile(absl::FunctionRef<bool()> allowed,
+                          int64_t lookout_nanos) {
+  if (full_.load() || !allowed()) return false;
   lingering_.store(true);
   driven_.store(false);
-  WatchOut(callers_.load(std::memory_order_relaxed) > 1 ? kLookoutNanos
-                                                        : kLoneLookoutNanos);
+  WatchOut(lookout_nanos);
   // Had one begun to wait in between, it has not seen that.
-  if (full_.load() || !OnlyCallersWait(spare)) EndLingering();
+  if (full_.load() || !allowed()) EndLingering();
   return true;
+}
+
+bool Session::Linger(int spare) {
+  return LingerWhile([&] { return OnlyCallersWait(spare); },
+                     callers_.load(std::memory_order_relaxed) > 1
+                         ? kLookoutNanos
+                         : kLoneLookoutNanos);
 }
 
 // Whether nobody waits for anything on this session but callers, which see to
@@ -210,7 +217,7 @@ bool Session::OnlyCallersWait(int spare) {
 }
 
 void Session::EndLingering() {
-  if (lingering_.load() && TryDrive() && !HandOver()) WorkLater();
+  if (lingering_.load() && TryDrive()) LetOthersDrive();
 }
 
 // Whether an asynchronous application has things to do before it waits.
@@ -222,12 +229,7 @@ bool Session::IsApplicationBusy() const {
 
 // Ends this thread's driving, if the application will see to what arrives.
 bool Session::LeaveToApplication() {
-  if (!IsApplicationBusy() || full_.load()) return false;
-  lingering_.store(true);
-  driven_.store(false);
-  WatchOut(kLookoutNanos);
-  if (full_.load() || !IsApplicationBusy()) EndLingering();
-  return true;
+  return LingerWhile([this] { return IsApplicationBusy(); }, kLookoutNanos);
 }
 
 // Has somebody look whether who lingers has come back.

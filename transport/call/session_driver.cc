@@ -55,9 +55,7 @@ void Session::Work(bool driving) {
     if (driving && batches > 0 && (PassTurn() || LeaveToApplication())) break;
     if (!driving) {
       if (!(driving = TryDrive())) break;
-      if (is_server())
-        Cores::OfThisProcess().StayAwayFrom(
-            peers_core_.load(std::memory_order_relaxed));
+      if (is_server()) Cores::OfThisProcess().StayAwayFrom(PeersCore());
     }
     if (AdvanceAndTell()) {
       if (++batches < kBatchesInARow || !Reactor::Get().IsCrowded()) continue;
@@ -161,7 +159,7 @@ Session::Driver::Driver(std::shared_ptr<Session> session)
     : session_(std::move(session)), driving_(session_->TryDrive()) {}
 
 Session::Driver::~Driver() {
-  if (driving_ && !session_->HandOver()) session_->WorkLater();
+  if (driving_) session_->LetOthersDrive();
 }
 
 void Session::Driver::Until(absl::FunctionRef<bool()> done) {
@@ -179,17 +177,13 @@ void Session::Poll() {
   if (driven_.load(std::memory_order_relaxed)) return;
   {
     MutexLock lock(&read_mu_);
-    RecordHeader header;
-    const std::byte* payload;
     if (link_ == nullptr || broken_) return;
-    const bool empty =
-        link_->consumer().Peek(&header, &payload) == RingConsumer::Next::kEmpty;
-    if (empty && (!lingering_.load() || IsApplicationBusy())) return;
+    if (!HasUnread() && (!lingering_.load() || IsApplicationBusy())) return;
   }
   if (!TryDrive()) return;
   for (int batch = 0; batch < kMostBatchesPolled && Advance(); ++batch) {
   }
-  if (!LeaveToApplication() && !HandOver()) WorkLater();
+  if (!LeaveToApplication()) LetOthersDrive();
 }
 
 // Waits awake, if that is worth it, until `done` or until nobody drives; true
@@ -202,8 +196,8 @@ bool Session::AwaitRole(absl::FunctionRef<bool()> done) {
   awaiting_role_.fetch_add(1);
   spinner_.Wait([&] { return done() || (driving = TryDrive()); });
   if (awaiting_role_.fetch_sub(1) == 1 && !driving && !driven_.load() &&
-      TryDrive() && !HandOver())
-    WorkLater();
+      TryDrive())
+    LetOthersDrive();
   return driving;
 }
 
@@ -215,6 +209,11 @@ bool Session::HandOver() {
     if (awaiting_role_.load() > 0 || !TryDrive()) return true;
   }
   return StopDriving();
+}
+
+// Ends this thread's driving, whatever there is to read.
+void Session::LetOthersDrive() {
+  if (!HandOver()) WorkLater();
 }
 
 // Whether this thread drives the session from now on.
@@ -230,9 +229,8 @@ bool Session::TryDrive() {
     driven_.store(false, std::memory_order_release);
     return false;
   }
-  drives_.fetch_add(1, std::memory_order_relaxed);
-  peers_core_.store(link_->consumer().ProducersCore(),
-                    std::memory_order_relaxed);
+  drives_.store(drives_.load(std::memory_order_relaxed) + 1,
+                std::memory_order_relaxed);
   if (lingering_.load(std::memory_order_relaxed)) lingering_.store(false);
   link_->consumer().Disarm();
   return true;
@@ -259,6 +257,26 @@ bool Session::Advance() {
   return read;
 }
 
+bool Session::HasUnread() {
+  RecordHeader header;
+  const std::byte* payload;
+  return link_->consumer().Peek(&header, &payload) !=
+         RingConsumer::Next::kEmpty;
+}
+
+// In the ring that was too full.
+bool Session::HasNewSpace() const {
+  return full_.load(std::memory_order_relaxed) &&
+         link_->producer().HasMovedFrom(
+             full_at_.load(std::memory_order_relaxed));
+}
+
+// Where the peer has rung from last; -1: nowhere.
+int Session::PeersCore() {
+  MutexLock lock(&read_mu_);
+  return link_ != nullptr ? link_->consumer().ProducersCore() : -1;
+}
+
 // What is awaited is on its way: the rest of a message, or space for one.
 bool Session::IsInTheMiddle() const {
   return mid_message_.load(std::memory_order_relaxed) ||
@@ -283,22 +301,15 @@ bool Session::Spin(bool gives_way) {
   Reactor::BlockingScope scope;
   MutexLock lock(&read_mu_);
   if (link_ == nullptr || broken_) return false;
-  RingConsumer& ring = link_->consumer();
-  const RingProducer& to_peer = link_->producer();
   const int64_t ring_at = ring_at_.load(std::memory_order_relaxed);
   const bool tells = told_count_.load(std::memory_order_relaxed) > 0;
   return spinner_.Wait(
       [&] {
-        RecordHeader header;
-        const std::byte* payload;
-        return ring.Peek(&header, &payload) != RingConsumer::Next::kEmpty ||
-               closing_.load(std::memory_order_relaxed) ||
+        AssertHeld(read_mu_);
+        return HasUnread() || closing_.load(std::memory_order_relaxed) ||
                (gives_way &&
                 awaiting_role_.load(std::memory_order_relaxed) > 0) ||
-               (full_.load(std::memory_order_relaxed) &&
-                to_peer.HasMovedFrom(
-                    full_at_.load(std::memory_order_relaxed))) ||
-               (ring_at != 0 && MonotonicNanos() >= ring_at) ||
+               HasNewSpace() || (ring_at != 0 && MonotonicNanos() >= ring_at) ||
                (tells && IsTellingOverdue());
       },
       TimeToDigest());

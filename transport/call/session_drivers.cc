@@ -26,7 +26,7 @@ void Session::Drivers::Add(std::shared_ptr<Session> session) {
 
 Session::Drivers::~Drivers() {
   for (const Driven& each : driven_) {
-    if (each.driving && !each.session->HandOver()) each.session->WorkLater();
+    if (each.driving) each.session->LetOthersDrive();
   }
 }
 
@@ -70,14 +70,7 @@ bool Session::Drivers::HaveWork() {
 // Of who drives.
 bool Session::HasWork() {
   MutexLock lock(&read_mu_);
-  if (link_ == nullptr || broken_) return false;
-  RecordHeader header;
-  const std::byte* payload;
-  return link_->consumer().Peek(&header, &payload) !=
-             RingConsumer::Next::kEmpty ||
-         (full_.load(std::memory_order_relaxed) &&
-          link_->producer().HasMovedFrom(
-              full_at_.load(std::memory_order_relaxed)));
+  return link_ != nullptr && !broken_ && (HasUnread() || HasNewSpace());
 }
 
 }  // namespace grpc_shm

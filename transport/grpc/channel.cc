@@ -257,8 +257,7 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
       // An asynchronous application with several calls has more to do than to
       // wait for this one.
       call->Perform(methods, nullptr);
-      session->Poll();
-      for (const auto& other : others) other->Poll();
+      PollAll(session, others);
     } else if (others.empty()) {
       Session::Driver driver(session);
       call->Perform(methods, nullptr);
@@ -273,6 +272,12 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
  private:
   using Hook = grpc::experimental::InterceptionHookPoints;
 
+  static void PollAll(const std::shared_ptr<Session>& session,
+                      const std::vector<std::shared_ptr<Session>>& others) {
+    session->Poll();
+    for (const auto& other : others) other->Poll();
+  }
+
   // The application has taken the operations from its queue.
   void OnTaken(grpc::experimental::InterceptorBatchMethods* methods) {
     // Once it goes on, the call and this with it may be gone.
@@ -280,8 +285,8 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
     const bool last = !IsOnThisStack(methods) && channel->CountUntaken(-1) == 0;
     if (last && !IsForkedChild()) {
       std::vector<std::shared_ptr<Session>> others;
-      if (const auto session = channel->session(&others)) session->Poll();
-      for (const auto& other : others) other->Poll();
+      if (const auto session = channel->session(&others))
+        PollAll(session, others);
     }
     methods->Proceed();
   }

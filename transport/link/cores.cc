@@ -20,6 +20,18 @@ int CountCores() {
 
 thread_local bool may_move = false;
 
+// Restricts the calling thread to the other ones of the cores that it may use,
+// `*allowed`. False if there are none.
+bool LeaveThisCore(cpu_set_t* allowed) {
+  if (sched_getaffinity(0, sizeof(*allowed), allowed) != 0) return false;
+  const int here = sched_getcpu();
+  if (here < 0 || here >= CPU_SETSIZE) return false;
+  cpu_set_t others = *allowed;
+  CPU_CLR(here, &others);
+  return CPU_COUNT(&others) > 0 &&
+         sched_setaffinity(0, sizeof(others), &others) == 0;
+}
+
 }  // namespace
 
 void Cores::GrowingPause::Begin(int64_t now) {
@@ -84,26 +96,13 @@ void Cores::StayAwayFrom(int core) const {
     until = 0;
     sched_setaffinity(0, sizeof(allowed), &allowed);
   }
-  if (core < 0 || core != sched_getcpu() ||
-      sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
-    return;
-  cpu_set_t others = allowed;
-  CPU_CLR(core, &others);
-  if (CPU_COUNT(&others) > 0 &&
-      sched_setaffinity(0, sizeof(others), &others) == 0)
+  if (core == sched_getcpu() && LeaveThisCore(&allowed))
     until = Now() + absl::ToInt64Nanoseconds(kMaxAway);
 }
 
 bool Cores::Move() {
   cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return false;
-  const int here = sched_getcpu();
-  if (here < 0 || here >= CPU_SETSIZE) return false;
-  cpu_set_t others = allowed;
-  CPU_CLR(here, &others);
-  if (CPU_COUNT(&others) == 0 ||
-      sched_setaffinity(0, sizeof(others), &others) != 0)
-    return false;
+  if (!LeaveThisCore(&allowed)) return false;
   sched_setaffinity(0, sizeof(allowed), &allowed);
   return true;
 }

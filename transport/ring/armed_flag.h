@@ -47,28 +47,27 @@ void Clear(typename Atomics::template Atomic<uint32_t>& armed) {
   armed.store(0, std::memory_order_relaxed);
 }
 
+// The first part of the waker's half, after its index is stored, for one that
+// will Take a little later unless the sleeper has found out by itself: whether
+// it seems to be asleep. Nobody has to ring yet.
+template <class Atomics>
+bool IsSet(const typename Atomics::template Atomic<uint32_t>& armed) {
+  // Pairs with the fence in Set.
+  Atomics::Fence(std::memory_order_seq_cst);
+  // Relaxed: ordered behind the store of the index by the fence.
+  return armed.load(std::memory_order_relaxed) != 0;
+}
+
 // The waker's half, after its index is stored. True: the peer was asleep, is
 // disarmed now, and the caller must ring its doorbell.
 template <class Atomics>
 bool Take(typename Atomics::template Atomic<uint32_t>& armed) {
-  // Pairs with the fence in Set.
-  Atomics::Fence(std::memory_order_seq_cst);
-  // Relaxed: ordered behind the store of the index by the fence. A load first,
-  // because the usual answer is no and then nothing need be written.
-  if (armed.load(std::memory_order_relaxed) == 0) return false;
+  // A load first, because the usual answer is no and then nothing need be
+  // written.
+  if (!IsSet<Atomics>(armed)) return false;
   // Relaxed: nothing travels with the flag; the sleeper acquires the index. An
   // exchange, so that one arming is answered by one ring.
   return armed.exchange(0, std::memory_order_relaxed) != 0;
-}
-
-// The first part of it, for a waker that will Take a little later, unless the
-// sleeper has found out by itself: whether it seems to be asleep. Nobody has to
-// ring yet.
-template <class Atomics>
-bool IsSet(const typename Atomics::template Atomic<uint32_t>& armed) {
-  // As in Take.
-  Atomics::Fence(std::memory_order_seq_cst);
-  return armed.load(std::memory_order_relaxed) != 0;
 }
 
 }  // namespace armed_flag

@@ -87,24 +87,12 @@ class BasicProducerCursor {
 
   // Makes all complete records visible. True: the consumer was asleep; ring its
   // doorbell.
-  bool Publish() {
-    if (published_ == tail_) return false;
-    published_ = tail_;
-    // Pairs with the acquire in BasicConsumerCursor::RefreshTail: hands the
-    // records over.
-    control_->tail.store(tail_, std::memory_order_release);
-    Atomics::Reach(FaultPoint::kRingTailStored);
-    return armed_flag::Take<Atomics>(control_->consumer_armed);
-  }
+  bool Publish() { return StoreTail() && TakeConsumerWakeup(); }
 
   // The same, but leaves the consumer asleep for now: true if it is. Then
   // TakeConsumerWakeup is to follow.
   bool PublishQuietly() {
-    if (published_ == tail_) return false;
-    published_ = tail_;
-    control_->tail.store(tail_, std::memory_order_release);  // as above
-    Atomics::Reach(FaultPoint::kRingTailStored);
-    return armed_flag::IsSet<Atomics>(control_->consumer_armed);
+    return StoreTail() && armed_flag::IsSet<Atomics>(control_->consumer_armed);
   }
 
   // True: the consumer is asleep; ring its doorbell.
@@ -131,6 +119,17 @@ class BasicProducerCursor {
   bool broken() const { return broken_; }
 
  private:
+  // False if there is nothing new.
+  bool StoreTail() {
+    if (published_ == tail_) return false;
+    published_ = tail_;
+    // Pairs with the acquire in BasicConsumerCursor::RefreshTail: hands the
+    // records over.
+    control_->tail.store(tail_, std::memory_order_release);
+    Atomics::Reach(FaultPoint::kRingTailStored);
+    return true;
+  }
+
   void RefreshLimit() {
     if (broken_) return;
     // Pairs with the release in BasicConsumerCursor::Release: the consumer is
