@@ -21,8 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
@@ -116,10 +119,22 @@ TEST_F(Soak, Survives) {
   processes_.StartClients();
   MixedLoad load(options);
   std::map<std::string, int> events;
-  const absl::Time end = absl::Now() + absl::Seconds(seconds);
+  const absl::Time begin = absl::Now();
+  const absl::Time end = begin + absl::Seconds(seconds);
+  absl::Time told = begin;
+  // Of this process, whose load goes on: what leaks is there when least is.
+  size_t least_heap_bytes = SIZE_MAX;
   while (absl::Now() < end && !HasFailure()) {
     absl::SleepFor(absl::Milliseconds(Pick(random_, 100)));
     ++events[OneEvent()];
+    least_heap_bytes = std::min(least_heap_bytes, Baseline::Take().heap_bytes);
+    if (absl::Now() >= told + absl::Minutes(1)) {
+      told = absl::Now();
+      printf("%.0f s: %ld calls, at least %zu bytes of heap\n",
+             absl::ToDoubleSeconds(told - begin), load.calls(),
+             std::exchange(least_heap_bytes, SIZE_MAX));
+      fflush(stdout);
+    }
   }
   processes_.EndClients();
   const MixedLoad::Totals totals = load.Stop();
