@@ -3,7 +3,8 @@
 
 // What a client notices of an attack on its server: the latency of its calls
 // alone, during each kind of attack, and, to compare, beside a process that is
-// merely busy and has no link at all.
+// merely busy and has no link at all, and beside honest clients that ask for as
+// much as some attackers do.
 //
 //   ./bazelw run -c opt //tests/malformed:attack_benchmark
 //
@@ -17,7 +18,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -27,6 +30,7 @@
 #include "tests/integration/echo.grpc.pb.h"
 #include "tests/integration/test_server.h"
 #include "tests/malformed/raw_link.h"
+#include "transport/channel.h"
 
 namespace grpc_shm {
 namespace testing {
@@ -147,6 +151,61 @@ void MetadataBombs(const std::string& path) {
   }
 }
 
+// What honest clients do, to compare: no pause either, but what they ask for
+// they take.
+
+constexpr int kCallsAtOnce = 64;
+
+void HonestCalls(const std::string& path) {
+  RawLink link = NewLink(path);
+  const std::string start = CallStart();
+  int open = 0;
+  for (uint64_t id = 1;; ++id) {
+    link.Write(FrameType::kCall, id, start);
+    link.Write(FrameType::kMessage, id, "", kMessageBegin | kMessageEnd);
+    link.Write(FrameType::kHalfClose, id);
+    ++open;
+    while (const auto frame =
+               open < kCallsAtOnce ? link.Read() : link.AwaitFrame()) {
+      if (frame->header.type == static_cast<uint8_t>(FrameType::kTrailers))
+        --open;
+    }
+  }
+}
+
+std::shared_ptr<grpc::ChannelInterface> NewChannel(const std::string& path) {
+  const std::string file = path.substr(path.rfind('/') + 1);
+  return CreateChannel(
+      absl::StrCat("shm:", file.substr(0, file.rfind(".sock"))));
+}
+
+void HonestStreams(const std::string& path) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 12; ++i) {
+    threads.emplace_back([&path] {
+      const auto stub = EchoService::NewStub(NewChannel(path));
+      grpc::ClientContext context;
+      EchoReply reply;
+      const auto stream = stub->ClientStream(&context, &reply);
+      while (stream->Write(EchoRequest())) {
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+void HonestLargeCalls(const std::string& path) {
+  const auto stub = EchoService::NewStub(NewChannel(path));
+  EchoRequest request;
+  request.set_payload(std::string(size_t{128} << 10, 'x'));
+  grpc::Status status;
+  while (status.ok()) {
+    grpc::ClientContext context;
+    EchoReply reply;
+    status = stub->Unary(&context, request, &reply);
+  }
+}
+
 struct Attack {
   const char* name;
   void (*run)(const std::string& path);
@@ -162,8 +221,11 @@ constexpr Attack kAttacks[] = {
     {"doorbell storm, 1 link", DoorbellStorm},
     {"doorbell storm, 12 links", DoorbellStormOnManyLinks},
     {"meaningless frames, 12 links", MeaninglessFrames},
+    {"  honest streams, 12 links", HonestStreams},
     {"calls cancelled at once", CallsCancelledAtOnce},
+    {"  honest calls, 64 at a time", HonestCalls},
     {"metadata bombs", MetadataBombs},
+    {"  honest calls of 128 KiB", HonestLargeCalls},
     {"alone again", NoAttack},
 };
 
@@ -213,10 +275,10 @@ int Main(bool quick) {
     return 1;
 #endif
   }
+  TestDirectory();  // which all processes inherit
   std::vector<Attacker> attackers;
   for (const Attack& attack : kAttacks) attackers.emplace_back(attack);
 
-  TestDirectory();  // which the server inherits
   const std::string address = NewAddress(Transport::kShm);
   ServerConfig config;
   config.add_addresses(address);
