@@ -148,7 +148,8 @@ void Processes::EndClients() {
 }
 
 Baseline Baseline::Take() {
-  return {ResourcesOf(getpid()), static_cast<size_t>(mallinfo2().uordblks)};
+  const struct mallinfo2 heap = mallinfo2();
+  return {ResourcesOf(getpid()), heap.uordblks + heap.hblkhd};
 }
 
 void Baseline::ExpectRestored(size_t heap_bytes_more) const {
