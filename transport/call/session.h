@@ -337,6 +337,7 @@ class Session final : public Expirable,
   bool TakesTurns() const;
   void BeginTurn();
   bool AdvanceAndTell();
+  bool HasHadTurn() const;
   bool PassTurn();
   void Leave(bool open);
   bool LingerWhile(absl::FunctionRef<bool()> allowed, int64_t lookout_nanos);

@@ -21,6 +21,9 @@ constexpr int64_t kGraceNanos = 30'000;
 // Who was not away for longer between two operations is expected to come back
 // as soon the next time.
 constexpr int64_t kShortAbsenceNanos = 20'000;
+// So many long ones in a row, and it is not any more: one may be the kernel's
+// doing, and to wake all others for it would bring about the next.
+constexpr int kMostQuickReturns = 4;
 
 // How long to wait for one that does not come back: with others that wait, and
 // without.
@@ -32,7 +35,7 @@ thread_local Session* telling = nullptr;
 
 // When this thread left a session that others wait for, too; 0: it did not.
 thread_local int64_t left_at = 0;
-thread_local bool comes_back = false;
+thread_local int quick_returns = 0;
 
 // Stands for the calling thread.
 const void* ThisThread() { return &left_at; }
@@ -42,19 +45,19 @@ const void* ThisThread() { return &left_at; }
 Session::Caller::Caller(std::shared_ptr<Session> session, bool sends)
     : session_(std::move(session)) {
   session_->callers_.fetch_add(1);
-  if (const int64_t left = std::exchange(left_at, 0); left != 0)
-    comes_back = MonotonicNanos() - left < kShortAbsenceNanos;
-  complete_.comes_back_ = comes_back;
+  if (const int64_t left = std::exchange(left_at, 0); left != 0) {
+    quick_returns = MonotonicNanos() - left < kShortAbsenceNanos
+                        ? std::min(quick_returns + 1, kMostQuickReturns)
+                        : std::max(quick_returns - 1, 0);
+  }
+  complete_.comes_back_ = quick_returns > 0;
   if (sends) driving_ = TryDrive();
 }
 
 Session::Caller::~Caller() { session_->callers_.fetch_sub(1); }
 
 bool Session::Caller::TryDrive() {
-  if (session_->turn_passed_.load(std::memory_order_relaxed) &&
-      session_->turn_of_.load(std::memory_order_relaxed) == ThisThread() &&
-      session_->callers_.load(std::memory_order_relaxed) > 1)
-    return false;
+  if (session_->HasHadTurn()) return false;
   if (!session_->TryDrive()) return false;
   session_->BeginTurn();
   return true;
@@ -72,18 +75,23 @@ void Session::Caller::Await(absl::FunctionRef<bool()> is_open) {
     } else {
       if (session->AdvanceAndTell()) continue;
       if (!session->Spin(/*gives_way=*/false)) break;
-      if (session->IsTellingOverdue()) session->WakeTold(SIZE_MAX);
+      if (session->IsTellingOverdue() && session->PassTurn()) {
+        driving_ = false;
+        break;
+      }
     }
   }
   if (std::exchange(driving_, false)) {
     if (done()) {
       session->Leave(is_open());
-    } else {
-      session->WakeTold(SIZE_MAX);
+    } else if (!session->PassTurn()) {
       session->LetOthersDrive();
     }
   }
   if (done()) return;
+  // Who has had its turn wakes the next when it sleeps itself, and not while
+  // both want the same core.
+  if (session->HasHadTurn()) session->WakeTold(1);
   complete_.Await();
   if (session->callers_.load(std::memory_order_relaxed) > 1)
     left_at = MonotonicNanos();
@@ -115,6 +123,13 @@ void Session::WakeTold(size_t most) {
 
 bool Session::TakesTurns() const { return spinner_.SharesCore(); }
 
+// Whether it is for another caller to drive, and not for this thread.
+bool Session::HasHadTurn() const {
+  return turn_passed_.load(std::memory_order_relaxed) &&
+         turn_of_.load(std::memory_order_relaxed) == ThisThread() &&
+         callers_.load(std::memory_order_relaxed) > 1;
+}
+
 void Session::BeginTurn() {
   if (turn_of_.exchange(ThisThread(), std::memory_order_relaxed) ==
       ThisThread())
@@ -140,8 +155,8 @@ bool Session::AdvanceAndTell() {
   return advanced;
 }
 
-// On a reactor thread that drives: whether one of those who are told drives
-// from now on, since it is expected to come back.
+// Whether one of those who are told drives from now on instead of this thread,
+// since it is expected to come back.
 bool Session::PassTurn() {
   if (told_count_.load(std::memory_order_relaxed) == 0) return false;
   bool comes_back;
@@ -163,21 +178,19 @@ bool Session::PassTurn() {
 // Ends the driving of a caller whose operation is complete.
 void Session::Leave(bool open) {
   const bool alone = callers_.load(std::memory_order_relaxed) == 1;
-  size_t to_wake = SIZE_MAX;
+  bool takes_turns = false;
+  bool passes = false;
   if (!alone) {
     left_at = MonotonicNanos();
-    if (comes_back && TakesTurns()) {
-      const bool is_over =
-          left_at >= turn_ends_.load(std::memory_order_relaxed);
-      to_wake = is_over ? 1 : 0;
-    }
+    takes_turns = quick_returns > 0 && TakesTurns();
+    passes = takes_turns &&
+             left_at >= turn_ends_.load(std::memory_order_relaxed) &&
+             told_count_.load(std::memory_order_relaxed) > 0;
   }
-  if (to_wake < SIZE_MAX || (alone && open)) {
-    const bool passes =
-        to_wake > 0 && told_count_.load(std::memory_order_relaxed) > 0;
+  if (takes_turns || (alone && open)) {
     if (passes) turn_passed_.store(true, std::memory_order_relaxed);
     if (Linger(/*spare=*/open ? 0 : -1)) {
-      WakeTold(to_wake);
+      if (alone) WakeTold(SIZE_MAX);
       return;
     }
     turn_passed_.store(false, std::memory_order_relaxed);
