@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "transport/base/fault_point.h"
 #include "transport/base/fork.h"
+#include "transport/call/metadata_charge.h"
 #include "transport/call/session.h"
 #include "transport/call/session_internal.h"
 
@@ -30,26 +31,12 @@ absl::Status ProtocolError(absl::string_view what) {
   return absl::InvalidArgumentError(what);
 }
 
-// What HTTP/2 counts for a header field besides its bytes (RFC 9113, section
-// 6.5.2). Here it stands for the memory that an empty one takes, which is many
-// times what it takes in a frame.
-constexpr size_t kMetadatumCharge = 32;
-
 // Rings in a row for nothing. An honest peer's are a few: when its messages are
 // larger than what it makes room for at a time.
 constexpr int kMostIdleRings = 256;
 
 // A client that has not read so many refusals does not want to.
 constexpr size_t kMaxUnreadRefusals = size_t{64} << 10;
-
-template <typename Message>
-size_t MetadataBytes(const Message& message) {
-  size_t bytes = 0;
-  for (const wire::Metadatum& field : message.metadata())
-    bytes += field.key().size() + field.value().size() + kMetadatumCharge;
-  return bytes;
-}
-size_t MetadataBytes(const wire::GoAway&) { return 0; }
 
 }  // namespace
 
@@ -468,10 +455,16 @@ absl::StatusOr<Message> Session::Parse(const RecordHeader& header,
   }
   // From a private copy: the peer can still write what the ring holds.
   const std::string copy(reinterpret_cast<const char*>(payload), header.length);
+  if (MostMetadataCharge(copy.size()) > limit) {
+    // Before it is parsed, which takes many times as long as to count.
+    const size_t bytes = MetadataCharge<Message>(copy);
+    if (bytes > limit) {
+      *too_large = TooMuchMetadata(bytes, limit);
+      return message;
+    }
+  }
   if (!message.ParseFromString(copy))
     return ProtocolError("a frame's payload can't be parsed");
-  const size_t bytes = MetadataBytes(message);
-  if (bytes > limit) *too_large = TooMuchMetadata(bytes, limit);
   return message;
 }
 
