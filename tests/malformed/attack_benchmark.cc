@@ -68,6 +68,13 @@ void Busy(const std::string&) {
   }
 }
 
+// As many threads as the attackers that are never quiet keep busy: their own,
+// and the server's that hears them.
+void TwiceBusy(const std::string& path) {
+  if (fork() == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  Busy(path);
+}
+
 void SilentConnections(const std::string& path) {
   std::vector<UniqueFd> silent;
   for (;;) {
@@ -214,6 +221,7 @@ struct Attack {
 constexpr Attack kAttacks[] = {
     {"alone", NoAttack},
     {"beside a busy process", Busy},
+    {"beside two busy processes", TwiceBusy},
     {"silent connections", SilentConnections},
     {"broken hand-shakes", BrokenHandshakes},
     {"links made and dropped", LinksMadeAndDropped},
