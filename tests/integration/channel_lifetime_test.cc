@@ -1,6 +1,8 @@
 // Copyright 2026 The grpc-shm Authors.
 // SPDX-License-Identifier: Apache-2.0
 
+#include <malloc.h>
+
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +10,8 @@
 #include "tests/integration/payload.h"
 #include "tests/integration/transport_test.h"
 #include "tests/integration/worker_pool.h"
+#include "transport/channel.h"
+#include "transport/options.h"
 
 namespace grpc_shm {
 namespace testing {
@@ -113,6 +117,23 @@ TEST_P(ChannelLifetimeTest, ContextMayOutliveEverything) {
 }
 
 GRPC_SHM_INSTANTIATE(ChannelLifetimeTest, AllTransports);
+
+// gRPC keeps the server's half of each in-process channel until that server
+// ends, and the one behind all channels never does.
+TEST(ManyChannels, LeaveNothingBehind) {
+  const auto use = [](int channels) {
+    for (int i = 0; i < channels; ++i) {
+      grpc::ChannelArguments arguments;
+      arguments.SetInt(kTypedCallsArg, i % 2);
+      EXPECT_THAT(CallUnary(CreateChannel("shm:nobody", nullptr, arguments)),
+                  HasCode(grpc::StatusCode::UNAVAILABLE));
+    }
+  };
+  use(100);
+  const size_t before = mallinfo2().uordblks;
+  use(400);
+  EXPECT_LT(mallinfo2().uordblks, before + 400 * size_t{300});
+}
 
 }  // namespace
 }  // namespace testing

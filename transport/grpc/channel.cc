@@ -334,17 +334,19 @@ bool HasUnaryResponse(grpc::experimental::ClientRpcInfo::Type type) {
   return type == Type::UNARY || type == Type::CLIENT_STREAMING;
 }
 
-class CallInterceptorFactory
-    : public grpc::experimental::ClientInterceptorFactoryInterface {
+using InterceptorFactory =
+    grpc::experimental::ClientInterceptorFactoryInterface;
+
+// For the calls of one channel, all of which are short.
+class ShortPathInterceptorFactory : public InterceptorFactory {
  public:
-  CallInterceptorFactory(std::shared_ptr<ClientChannel> channel,
-                         const PathOptions& path)
+  ShortPathInterceptorFactory(std::shared_ptr<ClientChannel> channel,
+                              const PathOptions& path)
       : channel_(std::move(channel)), path_(path) {}
 
   grpc::experimental::Interceptor* CreateClientInterceptor(
       grpc::experimental::ClientRpcInfo* info) override {
     const grpc::ClientContext& context = *info->client_context();
-    if (!IsShort(path_, context)) return new CallInterceptor(channel_, info);
     ShortCall::Traits traits;
     traits.method = info->method();
     traits.authority = GrpcAccess::Authority(context);
@@ -363,14 +365,26 @@ class CallInterceptorFactory
   const PathOptions path_;
 };
 
+// Whose call this thread is creating on an in-process channel, which serves one
+// channel after the other.
+thread_local const std::shared_ptr<ClientChannel>* creating = nullptr;
+
+class CallInterceptorFactory : public InterceptorFactory {
+ public:
+  static std::unique_ptr<InterceptorFactory> New() {
+    return std::make_unique<CallInterceptorFactory>();
+  }
+  grpc::experimental::Interceptor* CreateClientInterceptor(
+      grpc::experimental::ClientRpcInfo* info) override {
+    return new CallInterceptor(*creating, info);
+  }
+};
+
 // A channel on which no call gets anywhere: gRPC makes such a one for lack of
 // credentials.
 std::shared_ptr<grpc::Channel> NewHollowChannel(
-    std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>
-        interceptor_factory) {
-  std::vector<
-      std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>
-      factories;
+    std::unique_ptr<InterceptorFactory> interceptor_factory) {
+  std::vector<std::unique_ptr<InterceptorFactory>> factories;
   factories.push_back(std::move(interceptor_factory));
   return grpc::experimental::CreateCustomChannelWithInterceptors(
       "", nullptr, grpc::ChannelArguments(), std::move(factories));
@@ -384,25 +398,23 @@ class Channel : public grpc::ChannelInterface {
       : client_channel_(
             NewClientChannel(target, ReadOptions(args.c_channel_args()))),
         path_(ReadPathOptions(args.c_channel_args())),
-        hollow_(NewHollowChannel(
-            std::make_unique<CallInterceptorFactory>(client_channel_, path_))) {
+        hollow_(NewHollowChannel(std::make_unique<ShortPathInterceptorFactory>(
+            client_channel_, path_))) {
     PrepareForFork();
     if (IsForkedChild()) return;  // the switchboard stayed in the parent
-    in_process_ = Switchboard::Get().NewChannel(
-        args, std::make_unique<CallInterceptorFactory>(client_channel_, path_));
-    number_ = Switchboard::Get().Connect(client_channel_, in_process_);
+    in_process_ = Switchboard::Get().Take(args, CallInterceptorFactory::New);
+    number_ = Switchboard::Get().Connect(client_channel_);
   }
 
   ~Channel() override {
     if (IsForkedChild()) {
       // Never destroyed: the locks on the way may be held for ever.
-      new std::shared_ptr<grpc::Channel>(std::move(in_process_));
+      in_process_.release();
       new std::shared_ptr<grpc::Channel>(hollow_);
       new std::shared_ptr<ClientChannel>(client_channel_);
       return;
     }
-    in_process_.reset();
-    Switchboard::Get().Disconnect(number_);
+    Switchboard::Get().GiveBack(std::move(in_process_));
     client_channel_->Release();
   }
 
@@ -424,7 +436,8 @@ class Channel : public grpc::ChannelInterface {
         method.method_type() == grpc::internal::RpcMethod::CLIENT_STREAMING;
     context->AddMetadata(Switchboard::key(),
                          Switchboard::Value(number_, traits));
-    return GrpcAccess::CreateCall(in_process_.get(), method, context, queue);
+    creating = &client_channel_;
+    return GrpcAccess::CreateCall(in_process(), method, context, queue);
   }
 
   // Calls are created on the in-process channel, which performs their
@@ -434,14 +447,14 @@ class Channel : public grpc::ChannelInterface {
 
   void* RegisterMethod(const char* method) override {
     if (IsForkedChild()) return nullptr;  // calls do without
-    return GrpcAccess::RegisterMethod(in_process_.get(), method);
+    return GrpcAccess::RegisterMethod(in_process(), method);
   }
 
   grpc::CompletionQueue* CallbackCQ() override {
     // Calls keep the channel that they are on, and it the queue, which all
     // channels of the process share.
     grpc::CompletionQueue* const queue = GrpcAccess::CallbackCQ(hollow_.get());
-    return IsForkedChild() ? queue : GrpcAccess::CallbackCQ(in_process_.get());
+    return IsForkedChild() ? queue : GrpcAccess::CallbackCQ(in_process());
   }
 
   void NotifyOnStateChangeImpl(grpc_connectivity_state last_observed,
@@ -459,9 +472,11 @@ class Channel : public grpc::ChannelInterface {
         last_observed, absl::Now() + TimeLeft(deadline));
   }
 
+  grpc::Channel* in_process() const { return in_process_->channel.get(); }
+
   const std::shared_ptr<ClientChannel> client_channel_;
   const PathOptions path_;
-  std::shared_ptr<grpc::Channel> in_process_;
+  std::unique_ptr<Switchboard::InProcess> in_process_;
   // Of the calls on the short path, whose objects in the core are only there
   // for what refers to them. Nothing happens on those, so the channel is one on
   // which nothing can: it has no transport, which would cost half a call. A

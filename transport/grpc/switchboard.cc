@@ -6,7 +6,8 @@
 #include <grpc/slice.h>
 #include <grpcpp/server_builder.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,31 @@ constexpr char kKey[] = "grpc-shm-channel";
 // Requests that wait for calls: calls that come in a burst from several threads
 // find one without a lock.
 constexpr int kStandingRequests = 32;
+
+// Channels to keep that nobody has. Destroying one leaves some 1.4 KB behind.
+constexpr size_t kMostSpare = 256;
+
+bool AreEqual(const grpc_arg& a, const grpc_arg& b) {
+  if (a.type != b.type || std::strcmp(a.key, b.key) != 0) return false;
+  switch (a.type) {
+    case GRPC_ARG_STRING:
+      return std::strcmp(a.value.string, b.value.string) == 0;
+    case GRPC_ARG_INTEGER:
+      return a.value.integer == b.value.integer;
+    case GRPC_ARG_POINTER:
+      return a.value.pointer.vtable == b.value.pointer.vtable &&
+             a.value.pointer.vtable->cmp(a.value.pointer.p,
+                                         b.value.pointer.p) == 0;
+  }
+  return false;
+}
+
+bool AreEqual(const grpc_channel_args& a, const grpc_channel_args& b) {
+  return std::equal(a.args, a.args + a.num_args, b.args, b.args + b.num_args,
+                    [](const grpc_arg& left, const grpc_arg& right) {
+                      return AreEqual(left, right);
+                    });
+}
 
 bool ParseValue(absl::string_view value, uint64_t* number,
                 ClientCall::Traits* traits) {
@@ -98,7 +124,7 @@ void Switchboard::Accept(const Request& request) {
   {
     absl::MutexLock lock(&mu_);
     auto it = channels_.find(number);
-    if (it != channels_.end()) channel = it->second.channel;
+    if (it != channels_.end()) channel = it->second.lock();
   }
   if (channel == nullptr) {
     // Not a channel of ours.
@@ -111,47 +137,49 @@ void Switchboard::Accept(const Request& request) {
       ->Begin();
 }
 
-std::shared_ptr<grpc::Channel> Switchboard::NewChannel(
+std::unique_ptr<Switchboard::InProcess> Switchboard::Take(
     const grpc::ChannelArguments& args,
-    std::unique_ptr<InterceptorFactory> interceptor) {
-  std::vector<std::unique_ptr<InterceptorFactory>> interceptors;
-  interceptors.push_back(std::move(interceptor));
-  return server_->experimental().InProcessChannelWithInterceptors(
-      args, std::move(interceptors));
-}
-
-uint64_t Switchboard::Connect(
-    std::shared_ptr<ClientChannel> channel,
-    const std::shared_ptr<grpc::Channel>& in_process) {
-  std::vector<Entry> unused;  // destroyed without the lock
-  absl::MutexLock lock(&mu_);
-  unused = TakeUnused();
-  const uint64_t number = next_number_++;
-  channels_.emplace(number, Entry{std::move(channel), in_process});
-  return number;
-}
-
-void Switchboard::Disconnect(uint64_t number) {
-  std::vector<Entry> unused;  // destroyed without the lock
-  absl::MutexLock lock(&mu_);
-  released_.push_back(number);
-  unused = TakeUnused();
-}
-
-std::vector<Switchboard::Entry> Switchboard::TakeUnused() {
-  std::vector<Entry> unused;
-  std::vector<uint64_t> still_used;
-  for (const uint64_t number : released_) {
-    auto it = channels_.find(number);
-    if (it->second.in_process.expired()) {
-      unused.push_back(std::move(it->second));
-      channels_.erase(it);
-    } else {
-      still_used.push_back(number);
+    std::unique_ptr<InterceptorFactory> (*new_factory)()) {
+  {
+    absl::MutexLock lock(&mu_);
+    const auto it =
+        std::find_if(spare_.begin(), spare_.end(), [&args](const auto& spare) {
+          return AreEqual(spare->args.c_channel_args(), args.c_channel_args());
+        });
+    if (it != spare_.end()) {
+      std::unique_ptr<InProcess> found = std::move(*it);
+      spare_.erase(it);
+      return found;
     }
   }
-  released_ = std::move(still_used);
-  return unused;
+  std::vector<std::unique_ptr<InterceptorFactory>> interceptors;
+  interceptors.push_back(new_factory());
+  auto made = std::make_unique<InProcess>();
+  made->args = args;
+  made->channel = server_->experimental().InProcessChannelWithInterceptors(
+      args, std::move(interceptors));
+  return made;
+}
+
+void Switchboard::GiveBack(std::unique_ptr<InProcess> in_process) {
+  std::unique_ptr<InProcess> oldest;  // destroyed without the lock
+  absl::MutexLock lock(&mu_);
+  spare_.push_back(std::move(in_process));
+  if (spare_.size() <= kMostSpare) return;
+  oldest = std::move(spare_.front());
+  spare_.pop_front();
+}
+
+uint64_t Switchboard::Connect(const std::shared_ptr<ClientChannel>& channel) {
+  absl::MutexLock lock(&mu_);
+  if (channels_.size() >= size_to_sweep_) {
+    absl::erase_if(channels_,
+                   [](const auto& entry) { return entry.second.expired(); });
+    size_to_sweep_ = 2 * channels_.size() + 1;
+  }
+  const uint64_t number = next_number_++;
+  channels_.emplace(number, channel);
+  return number;
 }
 
 const char* Switchboard::key() { return kKey; }

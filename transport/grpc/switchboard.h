@@ -12,6 +12,7 @@
 #include <grpcpp/support/client_interceptor.h>
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,17 +46,23 @@ class Switchboard {
 
   // An in-process channel with the application's arguments (message size limits
   // are enforced by it).
-  std::shared_ptr<grpc::Channel> NewChannel(
-      const grpc::ChannelArguments& args,
-      std::unique_ptr<InterceptorFactory> interceptor);
+  struct InProcess {
+    grpc::ChannelArguments args;
+    std::shared_ptr<grpc::Channel> channel;
+  };
 
-  // From now on calls that name the returned number go to `channel`; they are
-  // made on `in_process`.
-  uint64_t Connect(std::shared_ptr<ClientChannel> channel,
-                   const std::shared_ptr<grpc::Channel>& in_process);
-  // The owner is gone. Calls that it has created may still begin: the number is
-  // forgotten when they are gone, too.
-  void Disconnect(uint64_t number);
+  // One that nobody else has, with an interceptor of such a factory for each of
+  // its calls. May have been somebody's before, whose calls may still go on:
+  // gRPC (1.51) never frees the server's half of an in-process channel before
+  // the server itself.
+  std::unique_ptr<InProcess> Take(
+      const grpc::ChannelArguments& args,
+      std::unique_ptr<InterceptorFactory> (*new_factory)());
+  void GiveBack(std::unique_ptr<InProcess> in_process);
+
+  // From now on calls that name the returned number go to `channel`, as long as
+  // it is there.
+  uint64_t Connect(const std::shared_ptr<ClientChannel>& channel);
 
   // The header field with which a call names its channel.
   static const char* key();
@@ -64,17 +71,10 @@ class Switchboard {
  private:
   struct Request;
 
-  struct Entry {
-    std::shared_ptr<ClientChannel> channel;
-    std::weak_ptr<grpc::Channel>
-        in_process;  // gone with its owner and its last call
-  };
-
   Switchboard();
 
   void RequestCall();
   void Accept(const Request& request);
-  std::vector<Entry> TakeUnused() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<grpc::ServerCompletionQueue>
@@ -84,8 +84,11 @@ class Switchboard {
 
   absl::Mutex mu_;
   uint64_t next_number_ ABSL_GUARDED_BY(mu_) = 1;
-  absl::flat_hash_map<uint64_t, Entry> channels_ ABSL_GUARDED_BY(mu_);
-  std::vector<uint64_t> released_ ABSL_GUARDED_BY(mu_);  // whose owner is gone
+  absl::flat_hash_map<uint64_t, std::weak_ptr<ClientChannel>> channels_
+      ABSL_GUARDED_BY(mu_);
+  size_t size_to_sweep_ ABSL_GUARDED_BY(mu_) = 0;  // of channels_
+  // The one that has been there for longest first.
+  std::list<std::unique_ptr<InProcess>> spare_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace grpc_shm
