@@ -29,7 +29,7 @@ constexpr char kKey[] = "grpc-shm-channel";
 // find one without a lock.
 constexpr int kStandingRequests = 32;
 
-// Channels to keep that nobody has. Destroying one leaves some 1.4 KB behind.
+// Channels to keep that nobody has. Destroying one leaves some 1.2 KB behind.
 constexpr size_t kMostSpare = 256;
 
 bool AreEqual(const grpc_arg& a, const grpc_arg& b) {
