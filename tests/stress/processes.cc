@@ -147,10 +147,12 @@ void Processes::EndClients() {
   clients_.clear();
 }
 
-Baseline Baseline::Take() {
+size_t HeapBytes() {
   const struct mallinfo2 heap = mallinfo2();
-  return {ResourcesOf(getpid()), heap.uordblks + heap.hblkhd};
+  return heap.uordblks + heap.hblkhd;
 }
+
+Baseline Baseline::Take() { return {ResourcesOf(getpid()), HeapBytes()}; }
 
 void Baseline::ExpectRestored(size_t heap_bytes_more) const {
   Baseline now;

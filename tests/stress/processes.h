@@ -70,6 +70,9 @@ class Processes {
   std::vector<std::unique_ptr<ChildProcess>> clients_;
 };
 
+// What this process has of its heap.
+size_t HeapBytes();
+
 // What this process has, to be compared when it should have it again.
 struct Baseline {
   ProcessResources resources;

@@ -130,8 +130,7 @@ TEST_F(Soak, Survives) {
     absl::SleepFor(absl::Milliseconds(Pick(random_, 100)));
     ++events[OneEvent()];
     const size_t kept_bytes = MessageBlock::kept();
-    least_heap_bytes =
-        std::min(least_heap_bytes, Baseline::Take().heap_bytes - kept_bytes);
+    least_heap_bytes = std::min(least_heap_bytes, HeapBytes() - kept_bytes);
     if (absl::Now() >= told + absl::Minutes(1)) {
       told = absl::Now();
       printf("%.0f s: %ld calls, at least %zu bytes of heap\n",
