@@ -47,6 +47,14 @@ const std::string& MailboxDirectory() {
   return *directory;
 }
 
+// A channel that was let go of may still be connecting, and makes the rendezvous
+// directory where there is none: by its path, which leads nowhere from here on.
+void Remove(const std::string& directory) {
+  const std::string removed = directory + "-removed";
+  std::filesystem::rename(directory, removed);
+  std::filesystem::remove_all(removed);
+}
+
 class DirectoryRemoval : public ::testing::Environment {
  public:
   void SetUp() override {
@@ -54,8 +62,8 @@ class DirectoryRemoval : public ::testing::Environment {
     MailboxDirectory();
   }
   void TearDown() override {
-    std::filesystem::remove_all(TestDirectory());
-    std::filesystem::remove_all(MailboxDirectory());
+    Remove(TestDirectory());
+    Remove(MailboxDirectory());
   }
 };
 
