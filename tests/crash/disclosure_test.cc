@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@
 #include "transport/channel.h"
 #include "transport/link/handshake.h"
 #include "transport/link/handshake_messages.h"
+#include "transport/link/link.h"
 #include "transport/link/listening_name.h"
 #include "transport/link/packet.h"
 #include "transport/options.h"
@@ -102,6 +104,14 @@ void AwaitReadable(int fd) {
   poll(&waiting, 1, -1);
 }
 
+// Until the peer has written something.
+void AwaitRecord(Link* link) {
+  const UniqueFd rings(epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event = {EPOLLIN | EPOLLET, {}};
+  epoll_ctl(rings.get(), EPOLL_CTL_ADD, link->doorbell_fd(), &event);
+  while (link->consumer().Arm()) epoll_wait(rings.get(), &event, 1, -1);
+}
+
 class DisclosureTest : public ::testing::Test {
  protected:
   // Something that went wrong, as it must have.
@@ -150,6 +160,7 @@ class DisclosureTest : public ::testing::Test {
           AnswerHello(*std::move(socket), address.substr(4), LinkOptions());
       ASSERT_TRUE(made.ok()) << made.status();
       link = *std::move(made);
+      AwaitRecord(link.get());  // else the call waits for another link
       ASSERT_NE(link->producer().TryReserve(0), nullptr);
       link->producer().Commit({0, /*type=*/200, 0, 0, /*call_id=*/77});
       if (link->producer().Publish()) link->RingDoorbell();
@@ -216,7 +227,9 @@ TEST_F(DisclosureTest, NoErrorAndNoLogTellsAnAddressOrASegment) {
   Add("mute", CallUnary(CreateChannel("shm:mute", nullptr, impatient)));
 
   // A link.
-  Add("broken protocol", CallServerThatWritesGarbage());
+  const grpc::Status broken = CallServerThatWritesGarbage();
+  Add("broken protocol", broken);
+  EXPECT_THAT(broken.error_message(), ::testing::HasSubstr("broke the link"));
   auto big = NewContext();
   big->AddMetadata("big", std::string(200000, 'x'));
   Add("metadata", CallUnary(CreateChannel(address), big.get()));
