@@ -103,6 +103,31 @@ void Call::SendMessage(OutgoingMessage message) {
   session_->Schedule(this);
 }
 
+bool Call::KeepMessages() {
+  bool kept = true;
+  {
+    MutexLock lock(&session_->mu_);
+    for (size_t i = 0; i < outgoing_.size() && kept; ++i) {
+      OutgoingFrame* const frame = &outgoing_[i];
+      auto* const message = absl::get_if<OutgoingMessage>(&frame->payload);
+      if (message == nullptr || !message->is_borrowed()) continue;
+      // Others are not to wait for the copy.
+      OutgoingMessage taken = std::move(*message);
+      frame->held = true;
+      session_->mu_.Unlock();
+      kept = taken.Keep();
+      session_->mu_.Lock();
+      if (over_) return true;
+      frame->held = false;
+      frame->payload = std::move(taken);
+    }
+    if (!kept) outgoing_.clear();
+    session_->Schedule(this);
+  }
+  Flush();
+  return kept;
+}
+
 void Call::SendHalfClose() {
   MutexLock lock(&session_->mu_);
   if (over_) return;

@@ -94,6 +94,11 @@ class Call : public std::enable_shared_from_this<Call> {
   // in the ring and for the receiver's window, without blocking the caller.
   void SendMessage(OutgoingMessage message);
 
+  // Makes messages that are borrowed and have not left yet the call's own: who
+  // lent them may do with them what it likes after this. False: there is no
+  // memory, so they are not sent, nor is what was to follow them.
+  bool KeepMessages();
+
   // Client: after the last message.
   void SendHalfClose();
 
@@ -121,6 +126,7 @@ class Call : public std::enable_shared_from_this<Call> {
     FrameType type;
     absl::variant<std::string, OutgoingMessage> payload;
     bool begun = false;  // a first fragment was written
+    bool held = false;   // the message is not here; nothing is written
   };
 
   struct IncomingItem {

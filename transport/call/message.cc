@@ -24,4 +24,19 @@ void OutgoingMessage::Read(std::byte* to, size_t bytes) {
   }
 }
 
+bool OutgoingMessage::Keep() {
+  if (!is_borrowed_) return true;
+  const size_t rest = left_;
+  std::byte* const block = MessageBlock::Allocate(rest);
+  if (block == nullptr) return false;
+  Read(block, rest);
+  pieces_ = {Piece(block, rest)};
+  owner_ = Owner(block, MessageBlock::Free);
+  is_borrowed_ = false;
+  left_ = rest;
+  piece_ = 0;
+  piece_offset_ = 0;
+  return true;
+}
+
 }  // namespace grpc_shm

@@ -43,15 +43,20 @@ class ReceivedMessage {
   size_t size_ = 0;
 };
 
-// A message to send: pieces of memory that belong to `owner`, read once from
-// front to back. Move-only.
+// A message to send: pieces of memory, read once from front to back. They
+// belong to `owner`, or are borrowed: then some are somebody else's, who must
+// neither change nor free them before all is read, or Keep() has been called.
+// Move-only.
 class OutgoingMessage {
  public:
   using Piece = absl::Span<const std::byte>;
   using Owner = std::unique_ptr<void, void (*)(void*)>;
 
-  OutgoingMessage(absl::InlinedVector<Piece, 2> pieces, Owner owner)
-      : pieces_(std::move(pieces)), owner_(std::move(owner)) {
+  OutgoingMessage(absl::InlinedVector<Piece, 2> pieces, Owner owner,
+                  bool is_borrowed = false)
+      : pieces_(std::move(pieces)),
+        owner_(std::move(owner)),
+        is_borrowed_(is_borrowed) {
     for (const Piece& piece : pieces_) size_ += piece.size();
     left_ = size_;
   }
@@ -63,12 +68,18 @@ class OutgoingMessage {
   size_t size() const { return size_; }
   size_t left() const { return left_; }
 
+  bool is_borrowed() const { return is_borrowed_; }
+
   // Copies the next `bytes` (at most left()) to `to`.
   void Read(std::byte* to, size_t bytes);
+
+  // Makes the rest of a borrowed message its own. False: no memory.
+  bool Keep();
 
  private:
   absl::InlinedVector<Piece, 2> pieces_;
   Owner owner_;
+  bool is_borrowed_ = false;
   size_t size_ = 0;
   size_t left_ = 0;
   size_t piece_ = 0;  // where reading goes on

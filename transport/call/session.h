@@ -308,6 +308,7 @@ class Session final : public Expirable,
   void WorkLater();
   bool RunJob(bool* driving);
   bool RunQuickly(Job* job);
+  bool TakeFromQuickJob();
   void WatchQuickJobs();
   void OnExpired() override;
   bool TryDrive();
@@ -450,11 +451,15 @@ class Session final : public Expirable,
   // that nobody drives, and has the peer ring; or who stops driving sees it.
   std::atomic<bool> full_{false};
   std::atomic<uint64_t> full_at_{0};
-  // What was read last is not the end of a message. Relaxed: it steers who
-  // waits.
+  // What was read last, or written, is not the end of a message; and the last
+  // wait for more of one was in vain. Relaxed: they steer who waits.
   std::atomic<bool> mid_message_{false};
+  std::atomic<bool> mid_send_{false};
+  std::atomic<bool> late_in_the_middle_{false};
   // Bytes written since something was read last. Relaxed, for the same reason.
   std::atomic<uint64_t> sent_since_read_{0};
+  // Bytes of the message whose end was written last. Relaxed, likewise.
+  std::atomic<uint64_t> last_sent_{0};
   // How much was read, in turns; what had come and gone when the doorbell rang
   // last, and how often it has rung since with nothing new. Relaxed: a number
   // more or less does not matter.
@@ -483,6 +488,7 @@ class Session final : public Expirable,
   std::atomic<bool> lingering_{false};
   // The lookout is set; how often somebody had begun to drive when it was.
   std::atomic<bool> looking_out_{false};
+  std::atomic<int64_t> lookout_nanos_{0};  // of who lingered last
   std::atomic<uint64_t> drives_{0};
   uint64_t seen_drives_ = 0;  // of the lookout
   Lookout lookout_{this};
@@ -530,6 +536,7 @@ class Session final : public Expirable,
   // The session whose quick job this thread runs: it looks itself, soon, after
   // whether the peer is to be woken.
   static thread_local const Session* deferring_;
+  static thread_local uint64_t quick_job_;  // its number
 
   // Where those sleep who are told, in the order of telling.
   Mutex told_mu_;

@@ -204,6 +204,7 @@ void Session::Leave(bool open) {
 bool Session::LingerWhile(absl::FunctionRef<bool()> allowed,
                           int64_t lookout_nanos) {
   if (full_.load() || !allowed()) return false;
+  lookout_nanos_.store(lookout_nanos, std::memory_order_relaxed);
   lingering_.store(true);
   driven_.store(false);
   WatchOut(lookout_nanos);
@@ -260,7 +261,8 @@ void Session::OnLookout() {
   const bool came_back = std::exchange(seen_drives_, drives) != drives;
   looking_out_.store(false);
   if (!lingering_.load() && told_count_.load() == 0) return;
-  if (came_back) return WatchOut(kLookoutNanos);
+  if (came_back)
+    return WatchOut(lookout_nanos_.load(std::memory_order_relaxed));
   turn_passed_.store(false, std::memory_order_relaxed);
   WakeTold(SIZE_MAX);
   if (!TryDrive()) return;

@@ -120,12 +120,22 @@ bool Session::RunQuickly(Job* job) {
   if (!watched_.load()) WatchQuickJobs();
   working = nullptr;
   deferring_ = this;
+  quick_job_ = number;
   {
     Reactor::BlockingScope scope;
     job->Run();
   }
   deferring_ = nullptr;
   working = this;
+  return keeping_.compare_exchange_strong(number, 0);
+}
+
+// Whether this thread has the role, for a quick job that turns out to have to
+// wait: then it keeps the role for that, and not for the job any more.
+bool Session::TakeFromQuickJob() {
+  if (deferring_ != this) return false;
+  deferring_ = nullptr;
+  uint64_t number = quick_job_;
   return keeping_.compare_exchange_strong(number, 0);
 }
 
@@ -156,7 +166,8 @@ void Session::Submit(std::shared_ptr<Job> job) {
 }
 
 Session::Driver::Driver(std::shared_ptr<Session> session)
-    : session_(std::move(session)), driving_(session_->TryDrive()) {}
+    : session_(std::move(session)),
+      driving_(session_->TakeFromQuickJob() || session_->TryDrive()) {}
 
 Session::Driver::~Driver() {
   if (driving_) session_->LetOthersDrive();
@@ -277,16 +288,20 @@ int Session::PeersCore() {
   return link_ != nullptr ? link_->consumer().ProducersCore() : -1;
 }
 
-// What is awaited is on its way: the rest of a message, or space for one.
+// What is awaited is on its way: the rest of a message, or space or credit for
+// one. Not where that was late the last time.
 bool Session::IsInTheMiddle() const {
-  return mid_message_.load(std::memory_order_relaxed) ||
-         full_.load(std::memory_order_relaxed);
+  return !late_in_the_middle_.load(std::memory_order_relaxed) &&
+         (mid_message_.load(std::memory_order_relaxed) ||
+          mid_send_.load(std::memory_order_relaxed) ||
+          full_.load(std::memory_order_relaxed));
 }
 
 // What the peer needs before it can answer, for what it has been sent.
 absl::Duration Session::TimeToDigest() const {
   return absl::Nanoseconds(
-      std::min(sent_since_read_.load(std::memory_order_relaxed),
+      std::min(sent_since_read_.load(std::memory_order_relaxed) +
+                   last_sent_.load(std::memory_order_relaxed),
                kMostBytesToWaitFor) /
       kBytesPerNano);
 }
@@ -296,14 +311,15 @@ absl::Duration Session::TimeToDigest() const {
 // own waits for the role.
 bool Session::Spin(bool gives_way) {
   RingIfDue(/*now=*/false);
-  if (!IsInTheMiddle() && !spinner_.WorthIt()) return false;
+  const bool in_the_middle = IsInTheMiddle();
+  if (!in_the_middle && !spinner_.WorthIt()) return false;
   // A thread of the reactor may wait long here, by the busy policy.
   Reactor::BlockingScope scope;
   MutexLock lock(&read_mu_);
   if (link_ == nullptr || broken_) return false;
   const int64_t ring_at = ring_at_.load(std::memory_order_relaxed);
   const bool tells = told_count_.load(std::memory_order_relaxed) > 0;
-  return spinner_.Wait(
+  const bool happened = spinner_.Wait(
       [&] {
         AssertHeld(read_mu_);
         return HasUnread() || closing_.load(std::memory_order_relaxed) ||
@@ -313,6 +329,9 @@ bool Session::Spin(bool gives_way) {
                (tells && IsTellingOverdue());
       },
       TimeToDigest());
+  if (happened || in_the_middle)
+    late_in_the_middle_.store(!happened, std::memory_order_relaxed);
+  return happened;
 }
 
 }  // namespace grpc_shm

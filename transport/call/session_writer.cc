@@ -26,6 +26,7 @@ constexpr int64_t kLongestDeferralNanos = 20'000;
 }  // namespace
 
 thread_local const Session* Session::deferring_ = nullptr;
+thread_local uint64_t Session::quick_job_ = 0;
 
 void Session::Flush() {
   if (IsForkedChild()) return;  // the ring is the parent's
@@ -90,6 +91,7 @@ Session::WriteResult Session::WriteOne(Call* call,
   }
   if (call->outgoing_.empty()) return WriteResult::kNothing;
   Call::OutgoingFrame& frame = call->outgoing_.front();
+  if (frame.held) return WriteResult::kNothing;
   if (frame.type == FrameType::kMessage)
     return WriteMessage(call, notifications);
   const std::string& payload = absl::get<std::string>(frame.payload);
@@ -135,11 +137,13 @@ Session::WriteResult Session::WriteMessage(Call* call,
   header.call_id = call->id_;
   link_->producer().Commit(header);
   frame.begun = true;
+  mid_send_.store(!end, std::memory_order_relaxed);
   call->send_window_ -= bytes + kFrameCharge;
   unpublished_ += sizeof(header) + header.length;
   sent_since_read_.fetch_add(header.length, std::memory_order_relaxed);
   if (unpublished_ >= kStrideBytes) Publish();
   if (end) {
+    last_sent_.store(message.size(), std::memory_order_relaxed);
     call->outgoing_.pop_front();
     if (call->handler_ != nullptr)
       notifications->sent.push_back(call->handler_);

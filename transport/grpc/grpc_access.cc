@@ -11,6 +11,8 @@
 #include <functional>
 #include <typeinfo>
 
+#include "transport/grpc/message_class.h"
+
 namespace grpc_shm {
 namespace {
 
@@ -80,26 +82,6 @@ struct BatchSerializer {
 };
 template struct Expose<
     BatchSerializer, &grpc::internal::InterceptorBatchMethodsImpl::serializer_>;
-
-struct SendSerializer {
-  using Type = Serializer grpc::internal::CallOpSendMessage::*;
-  friend Type Member(SendSerializer);
-};
-template struct Expose<SendSerializer,
-                       &grpc::internal::CallOpSendMessage::serializer_>;
-
-// What an operation serializes a protobuf message with.
-const std::type_info& ProtobufSerializer() {
-  static const std::type_info& type = [&]() -> const std::type_info& {
-    class Operation : public grpc::internal::CallOpSendMessage {};
-    Operation operation;
-    const google::protobuf::MessageLite* const none = nullptr;
-    const grpc::Status stored = operation.SendMessagePtr(none);
-    GPR_ASSERT(stored.ok());
-    return (operation.*Member(SendSerializer())).target_type();
-  }();
-  return type;
-}
 
 // The two members of an operation that receives a message which matter here,
 // for the class that stands for all others.
@@ -208,7 +190,9 @@ const google::protobuf::MessageLite* SentProtobuf(
   const Serializer& serializer =
       static_cast<grpc::internal::InterceptorBatchMethodsImpl*>(methods)
           ->*Member(BatchSerializer());
-  if (serializer.target_type() != ProtobufSerializer()) return nullptr;
+  if (!serializer || !IsOfProtobuf(serializer.target_type(),
+                                   "17CallOpSendMessage14SendMessagePtrI"))
+    return nullptr;
   return static_cast<const google::protobuf::MessageLite*>(
       methods->GetSendMessage());
 }

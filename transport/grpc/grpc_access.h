@@ -167,8 +167,8 @@ class TakenOperations {
 
 // The message to be sent, if it is one of protobuf's that nobody has serialized
 // yet; null otherwise, or if that is not known. An operation knows its message
-// as an untyped pointer, and as what serializes it, whose type tells the
-// message's: generated stubs and handlers give unary messages as MessageLite.
+// as an untyped pointer, and as what serializes it, a closure of a template of
+// gRPC's whose name tells the message's class (IsOfProtobuf).
 const google::protobuf::MessageLite* SentProtobuf(
     grpc::experimental::InterceptorBatchMethods* methods);
 

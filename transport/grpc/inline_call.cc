@@ -278,9 +278,11 @@ void InlineCall::Perform(const TakenOperations& operations) {
       call_->SendInitialMetadata(initial);
   }
   size_t message_bytes = 0;
+  bool borrowed = false;
   if (message) {
     OutgoingMessage sent = TakeSent(methods);
     message_bytes = sent.size();
+    borrowed = sent.is_borrowed();
     if (!Send(std::move(sent))) operations.FailSend();
   }
   if (status) SendStatus(methods);
@@ -293,6 +295,7 @@ void InlineCall::Perform(const TakenOperations& operations) {
     });
     if (over_.load()) operations.FailSend();
   }
+  if (borrowed) ReturnMessage();
   if (has(Point::PRE_RECV_MESSAGE)) {
     if (grpc_byte_buffer* const received = Receive()) {
       operations.GiveMessage(received);
@@ -316,6 +319,17 @@ bool InlineCall::Send(OutgoingMessage message) {
   unsent_.fetch_add(1, std::memory_order_relaxed);
   call_->SendMessage(std::move(message));
   return true;
+}
+
+// The handler may do with its message what it likes after this.
+void InlineCall::ReturnMessage() {
+  const auto sent = [this] {
+    return unsent_.load(std::memory_order_acquire) == 0 || over_.load();
+  };
+  // While the client reads, that is quicker than a copy.
+  if (!sent()) Session::Driver(call_->session()).Until(sent);
+  if (call_->KeepMessages()) return;
+  End(absl::ResourceExhaustedError("no memory for a message"));
 }
 
 // The next message; null if there are no more.

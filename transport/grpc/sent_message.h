@@ -6,13 +6,22 @@
 
 #include <grpcpp/support/interceptor.h>
 
+#include "absl/types/optional.h"
+#include "google/protobuf/message_lite.h"
 #include "transport/call/message.h"
 
 namespace grpc_shm {
 
+// `message`, serialized into a block of memory that is used again; a large one
+// is borrowed: its strings are sent from where they are. Null if it lacks
+// required fields, is too large for protobuf, or there is no memory.
+absl::optional<OutgoingMessage> Serialize(
+    const google::protobuf::MessageLite& message);
+
 // Takes the message, serialized, of operations that send one and were taken
-// over (TakenOperations). Once. A protobuf message goes straight into a block
-// that is used again, where gRPC would take new memory for each.
+// over (TakenOperations). Once. Protobuf messages as above, others as gRPC
+// serializes them. What is borrowed the application has back when the
+// operations complete.
 OutgoingMessage TakeSent(grpc::experimental::InterceptorBatchMethods* methods);
 
 }  // namespace grpc_shm

@@ -212,6 +212,7 @@ void ShortCall::AbortLocked(const absl::Status& status, Effects* effects) {
   trailers_ = TrailersOf(status);
   is_open_.store(false, std::memory_order_relaxed);
   message_.reset();
+  early_messages_.clear();  // they may be the application's
   effects->cancel = true;
 }
 

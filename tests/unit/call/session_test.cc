@@ -341,5 +341,36 @@ TEST_F(SessionTest, AThousandCallsShareALink) {
   }
 }
 
+// The window holds the second message up, of which the beginning is on its way.
+TEST_F(SessionTest, AMessageIsItsLendersAgainOnceItIsKept) {
+  Start();
+  const auto call = StartCall("/a.B/C");
+  const RecordingSession::Arrived arrived = server_handler_->Next();
+  ASSERT_NE(arrived.call, nullptr);
+  const std::string first = Pattern(100000);
+  std::string lent = Pattern(1 << 20);
+  const auto borrow = [](const std::string& bytes) {
+    return OutgoingMessage(
+        {absl::MakeConstSpan(reinterpret_cast<const std::byte*>(bytes.data()),
+                             bytes.size())},
+        OutgoingMessage::Owner(nullptr, [](void*) {}), /*is_borrowed=*/true);
+  };
+  call->call()->SendMessage(borrow(first));
+  call->call()->SendMessage(borrow(lent));
+  call->call()->SendMessage(ToMessage("last"));
+  call->call()->SendHalfClose();
+  call->call()->Flush();
+  ASSERT_TRUE(call->AwaitSent(1));
+  EXPECT_TRUE(call->call()->KeepMessages());
+  lent.assign(lent.size(), '!');
+
+  EXPECT_EQ(arrived.call->NextMessage(), first);
+  EXPECT_TRUE(arrived.call->NextMessage() == Pattern(1 << 20));
+  EXPECT_EQ(arrived.call->NextMessage(), "last");
+  absl::optional<Received> end = arrived.call->Next();
+  ASSERT_TRUE(end.has_value());
+  EXPECT_TRUE(absl::holds_alternative<HalfClose>(*end));
+}
+
 }  // namespace
 }  // namespace grpc_shm
