@@ -64,7 +64,7 @@ inline constexpr char kHandshakeTimeoutMsArg[] =
 // trailing), in bytes: of names and values, and 32 more for each field. A
 // larger one fails its call with RESOURCE_EXHAUSTED. Half of a ring is a limit
 // besides. Raising it lets a hostile server take some forty times as much
-// memory for a moment. Default 1 MiB.
+// memory for a moment. Default 128 KiB, sixteen times gRPC's.
 inline constexpr char kMaxMetadataBytesArg[] = "grpc_shm.max_metadata_bytes";
 
 // What may have come from the server and not been taken by the application, on
@@ -162,8 +162,9 @@ struct ListenerOptions {
   // The largest metadata of a call, in bytes: of names and values, and 32 more
   // for each field. A larger one fails its call with RESOURCE_EXHAUSTED. Half
   // of a ring is a limit besides. Raising it lets a hostile client take some
-  // forty times as much memory for a moment.
-  size_t max_metadata_bytes = size_t{1} << 20;
+  // forty times as much memory for a moment. The default is sixteen times
+  // gRPC's.
+  size_t max_metadata_bytes = size_t{128} << 10;
 
   // Messages that have come over one link and that no handler has taken yet,
   // with those that are being put together, in bytes. One more fails its call

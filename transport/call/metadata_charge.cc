@@ -5,6 +5,7 @@
 
 #include <google/protobuf/io/coded_stream.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace grpc_shm {
@@ -54,10 +55,12 @@ Shape ShapeOf(const wire::Metadatum*) {
 }
 
 // `counts_strings`: in metadata, where they are what is counted.
-size_t Charge(CodedInputStream* input, const Shape& shape,
+size_t Charge(CodedInputStream* input, const Shape& shape, size_t enough,
               bool counts_strings) {
   size_t charge = 0;
-  while (const uint32_t tag = input->ReadTag()) {
+  while (charge < enough) {
+    const uint32_t tag = input->ReadTag();
+    if (tag == 0) break;
     uint64_t number;
     uint32_t bytes;
     bool ok = true;
@@ -79,6 +82,7 @@ size_t Charge(CodedInputStream* input, const Shape& shape,
               input->PushLimit(static_cast<int>(bytes));
           charge +=
               Charge(input, ShapeOf(static_cast<wire::Metadatum*>(nullptr)),
+                     enough - std::min(charge, enough),
                      /*counts_strings=*/true);
           ok = input->BytesUntilLimit() == 0;
           input->PopLimit(limit);
@@ -108,16 +112,17 @@ size_t Charge(CodedInputStream* input, const Shape& shape,
 }  // namespace
 
 template <typename Message>
-size_t MetadataCharge(absl::string_view payload) {
+size_t MetadataCharge(absl::string_view payload, size_t enough) {
   CodedInputStream input(reinterpret_cast<const uint8_t*>(payload.data()),
                          static_cast<int>(payload.size()));
-  return Charge(&input, ShapeOf(static_cast<Message*>(nullptr)),
+  return Charge(&input, ShapeOf(static_cast<Message*>(nullptr)), enough,
                 /*counts_strings=*/false);
 }
 
-template size_t MetadataCharge<wire::CallStart>(absl::string_view);
-template size_t MetadataCharge<wire::InitialMetadata>(absl::string_view);
-template size_t MetadataCharge<wire::Trailers>(absl::string_view);
-template size_t MetadataCharge<wire::GoAway>(absl::string_view);
+template size_t MetadataCharge<wire::CallStart>(absl::string_view, size_t);
+template size_t MetadataCharge<wire::InitialMetadata>(absl::string_view,
+                                                      size_t);
+template size_t MetadataCharge<wire::Trailers>(absl::string_view, size_t);
+template size_t MetadataCharge<wire::GoAway>(absl::string_view, size_t);
 
 }  // namespace grpc_shm

@@ -20,7 +20,7 @@ namespace grpc_shm {
 
 absl::Status TooMuchMetadata(size_t bytes, size_t limit) {
   return absl::ResourceExhaustedError(
-      absl::StrCat("metadata of ", bytes, " bytes exceeds the link's limit of ",
+      absl::StrCat("metadata of at least ", bytes, " bytes exceeds the link's limit of ",
                    limit, " bytes; send less, or use larger rings"));
 }
 

@@ -87,7 +87,7 @@ struct SessionOptions {
   // Of each block of metadata received: the frame's bytes, and the sum over all
   // fields of name, value and 32 (as HTTP/2 counts it). One larger ends its
   // call with RESOURCE_EXHAUSTED.
-  size_t max_metadata_bytes = size_t{1} << 20;
+  size_t max_metadata_bytes = size_t{128} << 10;
 
   // Messages that have come and that nobody has taken yet, on all calls
   // together, with those that are being put together. One more ends its call

@@ -457,7 +457,7 @@ absl::StatusOr<Message> Session::Parse(const RecordHeader& header,
   const std::string copy(reinterpret_cast<const char*>(payload), header.length);
   if (MostMetadataCharge(copy.size()) > limit) {
     // Before it is parsed, which takes many times as long as to count.
-    const size_t bytes = MetadataCharge<Message>(copy);
+    const size_t bytes = MetadataCharge<Message>(copy, limit + 1);
     if (bytes > limit) {
       *too_large = TooMuchMetadata(bytes, limit);
       return message;

@@ -49,6 +49,20 @@ TEST(MetadataCharge, HasNothingToDoWithWhatElseIsThere) {
   EXPECT_EQ(ChargeOf(go_away), 0u);
 }
 
+TEST(MetadataCharge, IsNotCountedToTheEnd) {
+  wire::CallStart start;
+  for (int i = 0; i < 1000; ++i) start.add_metadata()->set_key("key");
+  const std::string payload = start.SerializeAsString();
+  constexpr size_t kEach = kMetadatumCharge + 3;
+  EXPECT_EQ(MetadataCharge<wire::CallStart>(payload), 1000 * kEach);
+  for (const size_t enough : {size_t{1}, 10 * kEach, 10 * kEach + 1}) {
+    const size_t charge = MetadataCharge<wire::CallStart>(payload, enough);
+    EXPECT_GE(charge, enough);
+    EXPECT_LT(charge, enough + kEach);
+  }
+  EXPECT_EQ(MetadataCharge<wire::CallStart>(payload, 0), 0u);
+}
+
 // A message keeps them, at the price of a string each.
 TEST(MetadataCharge, CountsFieldsThatNobodyKnows) {
   const std::string empty = {0x7a, 0x00};  // number 15

@@ -109,7 +109,7 @@ TEST_F(SessionLimitsTest, FieldsCountHoweverLittleIsInThem) {
   StartCall(start);
   EXPECT_NE(server_handler_->Next().call, nullptr);
   start.add_metadata();  // 32 * 32 = 1024
-  ExpectRefused(*StartCall(start), "metadata of 1024 bytes");
+  ExpectRefused(*StartCall(start), "metadata of at least 1024 bytes");
 }
 
 TEST_F(SessionLimitsTest, TooMuchInitialMetadataCancelsItsCall) {
