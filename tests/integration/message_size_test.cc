@@ -3,6 +3,8 @@
 
 #include <thread>
 
+#include "absl/synchronization/notification.h"
+#include "tests/integration/echo.grpc.pb.h"
 #include "tests/integration/payload.h"
 #include "tests/integration/transport_test.h"
 
@@ -87,6 +89,29 @@ TEST_P(MessageSizeTest, AnyArrivesUnchangedInAStream) {
   writer.join();
   EXPECT_FALSE(call->Read(&reply));
   EXPECT_THAT(call->Finish(), IsOk());
+}
+
+// gRPC serializes what a callback stub sends before the stub returns, so
+// applications do not keep it.
+TEST_P(MessageSizeTest, ACallbackStubsRequestIsDoneWithAtOnce) {
+  StartServer();
+  const auto stub = EchoService::NewStub(NewChannel());
+  auto context = NewContext();
+  EchoReply reply;
+  absl::Notification done;
+  grpc::Status status;
+  {
+    EchoRequest request = PatternRequest(2 * kMiB, 7);
+    stub->async()->Unary(context.get(), &request, &reply,
+                         [&](const grpc::Status& result) {
+                           status = result;
+                           done.Notify();
+                         });
+    request.mutable_payload()->assign(request.payload().size(), '!');
+  }
+  done.WaitForNotification();
+  EXPECT_THAT(status, IsOk());
+  EXPECT_TRUE(IsPayload(reply.payload(), 2 * kMiB, 7));
 }
 
 TEST_P(MessageSizeTest, ManyEmptyMessagesKeepTheirNumber) {

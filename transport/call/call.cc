@@ -105,6 +105,7 @@ void Call::SendMessage(OutgoingMessage message) {
 
 bool Call::KeepMessages() {
   bool kept = true;
+  bool held = false;
   {
     MutexLock lock(&session_->mu_);
     for (size_t i = 0; i < outgoing_.size() && kept; ++i) {
@@ -113,7 +114,7 @@ bool Call::KeepMessages() {
       if (message == nullptr || !message->is_borrowed()) continue;
       // Others are not to wait for the copy.
       OutgoingMessage taken = std::move(*message);
-      frame->held = true;
+      held = frame->held = true;
       session_->mu_.Unlock();
       kept = taken.Keep();
       session_->mu_.Lock();
@@ -122,9 +123,9 @@ bool Call::KeepMessages() {
       frame->payload = std::move(taken);
     }
     if (!kept) outgoing_.clear();
-    session_->Schedule(this);
+    if (held) session_->Schedule(this);
   }
-  Flush();
+  if (held) Flush();
   return kept;
 }
 

@@ -280,7 +280,7 @@ void InlineCall::Perform(const TakenOperations& operations) {
   size_t message_bytes = 0;
   bool borrowed = false;
   if (message) {
-    OutgoingMessage sent = TakeSent(methods);
+    OutgoingMessage sent = TakeSent(methods, /*may_borrow=*/true);
     message_bytes = sent.size();
     borrowed = sent.is_borrowed();
     if (!Send(std::move(sent))) operations.FailSend();

@@ -127,11 +127,12 @@ absl::optional<OutgoingMessage> Borrow(const MessageLite& message,
 
 }  // namespace
 
-absl::optional<OutgoingMessage> Serialize(const MessageLite& message) {
+absl::optional<OutgoingMessage> Serialize(const MessageLite& message,
+                                          bool may_borrow) {
   if (!message.IsInitialized()) return absl::nullopt;
   const size_t bytes = message.ByteSizeLong();
   if (bytes > INT_MAX) return absl::nullopt;
-  if (bytes >= kMinBorrowed) return Borrow(message, bytes);
+  if (may_borrow && bytes >= kMinBorrowed) return Borrow(message, bytes);
   std::byte* const block = MessageBlock::Allocate(bytes);
   if (block == nullptr) return absl::nullopt;
   message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(block));
@@ -139,9 +140,11 @@ absl::optional<OutgoingMessage> Serialize(const MessageLite& message) {
                          OutgoingMessage::Owner(block, MessageBlock::Free));
 }
 
-OutgoingMessage TakeSent(grpc::experimental::InterceptorBatchMethods* methods) {
+OutgoingMessage TakeSent(grpc::experimental::InterceptorBatchMethods* methods,
+                         bool may_borrow) {
   if (const MessageLite* const message = SentProtobuf(methods)) {
-    if (absl::optional<OutgoingMessage> serialized = Serialize(*message))
+    if (absl::optional<OutgoingMessage> serialized =
+            Serialize(*message, may_borrow))
       return *std::move(serialized);
   }
   return ToOutgoing(

@@ -13,16 +13,18 @@
 namespace grpc_shm {
 
 // `message`, serialized into a block of memory that is used again; a large one
-// is borrowed: its strings are sent from where they are. Null if it lacks
-// required fields, is too large for protobuf, or there is no memory.
+// is borrowed, if it may be: its strings are sent from where they are. Null if
+// it lacks required fields, is too large for protobuf, or there is no memory.
 absl::optional<OutgoingMessage> Serialize(
-    const google::protobuf::MessageLite& message);
+    const google::protobuf::MessageLite& message, bool may_borrow);
 
 // Takes the message, serialized, of operations that send one and were taken
 // over (TakenOperations). Once. Protobuf messages as above, others as gRPC
-// serializes them. What is borrowed the application has back when the
-// operations complete.
-OutgoingMessage TakeSent(grpc::experimental::InterceptorBatchMethods* methods);
+// serializes them. It may be borrowed where the application's thread waits for
+// the operations to complete: others may let go of it before, since gRPC
+// serializes it at once.
+OutgoingMessage TakeSent(grpc::experimental::InterceptorBatchMethods* methods,
+                         bool may_borrow);
 
 }  // namespace grpc_shm
 

@@ -83,7 +83,8 @@ void ShortCall::TakeOver(Methods* methods, Session::Completion* complete,
     effects->start = !trailers_.has_value();
   }
   if (has(Point::PRE_SEND_MESSAGE)) {
-    OutgoingMessage message = TakeSent(methods);
+    OutgoingMessage message =
+        TakeSent(methods, /*may_borrow=*/complete != nullptr);
     // Who waits for the answer need not wait for this as well.
     batch.send = !batch.status;
     Send(std::move(message), effects);

@@ -37,7 +37,8 @@ std::string ReadAll(OutgoingMessage* message, size_t part) {
 void ExpectAsProtobufDoes(const FileDescriptorProto& message, bool borrowed) {
   const std::string wanted = message.SerializeAsString();
   for (const size_t part : {size_t{1000}, size_t{32} << 10, wanted.size()}) {
-    absl::optional<OutgoingMessage> sent = Serialize(message);
+    absl::optional<OutgoingMessage> sent =
+        Serialize(message, /*may_borrow=*/true);
     ASSERT_TRUE(sent.has_value());
     EXPECT_EQ(sent->size(), wanted.size());
     EXPECT_EQ(sent->is_borrowed(), borrowed);
@@ -65,6 +66,18 @@ TEST(SentMessage, LargeStringsAreBorrowed) {
   ExpectAsProtobufDoes(message, true);
 }
 
+TEST(SentMessage, LargeOnesAreCopiedIfTheyMustBe) {
+  FileDescriptorProto message;
+  message.set_name(Letters(1 << 20, 'A'));
+  const std::string wanted = message.SerializeAsString();
+  absl::optional<OutgoingMessage> sent =
+      Serialize(message, /*may_borrow=*/false);
+  ASSERT_TRUE(sent.has_value());
+  EXPECT_FALSE(sent->is_borrowed());
+  message.mutable_name()->assign(1 << 20, '!');
+  EXPECT_TRUE(ReadAll(&*sent, 5000) == wanted);
+}
+
 // Strings about as large as what is written in between has room for.
 TEST(SentMessage, StringsOfAllSizesAreInTheirPlace) {
   FileDescriptorProto message;
@@ -89,7 +102,8 @@ TEST(SentMessage, IsSentFromWhereItIsUntilItIsKept) {
   FileDescriptorProto message;
   message.set_name(Letters(1 << 20, 'A'));
   const std::string wanted = message.SerializeAsString();
-  absl::optional<OutgoingMessage> sent = Serialize(message);
+  absl::optional<OutgoingMessage> sent =
+      Serialize(message, /*may_borrow=*/true);
   ASSERT_TRUE(sent.has_value());
   std::string got(1000, '\0');
   sent->Read(reinterpret_cast<std::byte*>(got.data()), got.size());
@@ -105,7 +119,7 @@ TEST(SentMessage, IsSentFromWhereItIsUntilItIsKept) {
 TEST(SentMessage, WithoutRequiredFieldsIsNone) {
   google::protobuf::UninterpretedOption message;
   message.add_name();  // has required fields
-  EXPECT_FALSE(Serialize(message).has_value());
+  EXPECT_FALSE(Serialize(message, /*may_borrow=*/true).has_value());
 }
 
 }  // namespace
