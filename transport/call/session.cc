@@ -19,9 +19,9 @@
 namespace grpc_shm {
 
 absl::Status TooMuchMetadata(size_t bytes, size_t limit) {
-  return absl::ResourceExhaustedError(
-      absl::StrCat("metadata of at least ", bytes, " bytes exceeds the link's limit of ",
-                   limit, " bytes; send less, or use larger rings"));
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "metadata of at least ", bytes, " bytes exceeds the link's limit of ",
+      limit, " bytes; send less, or use larger rings"));
 }
 
 Session::Session(std::unique_ptr<Link> link, SessionOptions options,
