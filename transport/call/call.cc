@@ -3,6 +3,7 @@
 
 #include "transport/call/call.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -108,19 +109,24 @@ bool Call::KeepMessages() {
   bool held = false;
   {
     MutexLock lock(&session_->mu_);
-    for (size_t i = 0; i < outgoing_.size() && kept; ++i) {
-      OutgoingFrame* const frame = &outgoing_[i];
-      auto* const message = absl::get_if<OutgoingMessage>(&frame->payload);
-      if (message == nullptr || !message->is_borrowed()) continue;
-      // Others are not to wait for the copy.
-      OutgoingMessage taken = std::move(*message);
-      held = frame->held = true;
+    while (kept) {
+      const auto frame = std::find_if(
+          outgoing_.begin(), outgoing_.end(), [](const OutgoingFrame& each) {
+            const auto* message = absl::get_if<OutgoingMessage>(&each.payload);
+            return message != nullptr && message->is_borrowed();
+          });
+      if (frame == outgoing_.end()) break;
+      // Others are not to wait for the copy. What is held stays where it is,
+      // until the call is over.
+      OutgoingFrame* const holding = &*frame;
+      auto message = std::move(absl::get<OutgoingMessage>(holding->payload));
+      held = holding->held = true;
       session_->mu_.Unlock();
-      kept = taken.Keep();
+      kept = message.Keep();
       session_->mu_.Lock();
       if (over_) return true;
-      frame->held = false;
-      frame->payload = std::move(taken);
+      holding->held = false;
+      holding->payload = std::move(message);
     }
     if (!kept) outgoing_.clear();
     if (held) session_->Schedule(this);

@@ -29,6 +29,11 @@ using grpc::internal::RpcMethod;
 // No sum of it and a time overflows, whatever a client says.
 constexpr int64_t kLongestTimeout = INT64_MAX / 2;
 
+// How long a client may take for an answer that is waited for awake: it copies
+// a byte in some 0.1 ns.
+constexpr int64_t kShortestPatienceNanos = 500'000;
+constexpr int64_t kPatienceNanosPerByte = 1;
+
 // Where the interceptor leaves what it is shown, for the hook that has it run.
 thread_local Methods** shown = nullptr;
 
@@ -295,7 +300,7 @@ void InlineCall::Perform(const TakenOperations& operations) {
     });
     if (over_.load()) operations.FailSend();
   }
-  if (borrowed) ReturnMessage();
+  if (borrowed) ReturnMessage(message_bytes);
   if (has(Point::PRE_RECV_MESSAGE)) {
     if (grpc_byte_buffer* const received = Receive()) {
       operations.GiveMessage(received);
@@ -321,13 +326,17 @@ bool InlineCall::Send(OutgoingMessage message) {
   return true;
 }
 
-// The handler may do with its message what it likes after this.
-void InlineCall::ReturnMessage() {
-  const auto sent = [this] {
-    return unsent_.load(std::memory_order_acquire) == 0 || over_.load();
+// The handler may do with its message of that size what it likes after this.
+void InlineCall::ReturnMessage(size_t bytes) {
+  // While the client reads, that is quicker than a copy. One that makes room
+  // in drops does not keep the thread.
+  const int64_t late = MonotonicNanos() + kShortestPatienceNanos +
+                       static_cast<int64_t>(bytes) * kPatienceNanosPerByte;
+  const auto done = [this, late] {
+    return unsent_.load(std::memory_order_acquire) == 0 || over_.load() ||
+           MonotonicNanos() >= late;
   };
-  // While the client reads, that is quicker than a copy.
-  if (!sent()) Session::Driver(call_->session()).Until(sent);
+  if (!done()) Session::Driver(call_->session()).Until(done);
   if (call_->KeepMessages()) return;
   End(absl::ResourceExhaustedError("no memory for a message"));
 }

@@ -87,7 +87,7 @@ class InlineCall final : public CallHandler,
 
   void Perform(const TakenOperations& operations);
   bool Send(OutgoingMessage message);
-  void ReturnMessage();
+  void ReturnMessage(size_t bytes);
   grpc_byte_buffer* Receive();
   void SendStatus(grpc::experimental::InterceptorBatchMethods* methods);
   void End(const absl::Status& status);

@@ -6,6 +6,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -38,49 +39,72 @@ class Service : public testing::EchoService::Service {
   grpc::Status Unary(grpc::ServerContext*, const testing::EchoRequest*,
                      testing::EchoReply* reply) override {
     ++handled;
-    reply->set_payload(std::string(kAnswerBytes, 'a'));
+    *reply = Answer();
     return grpc::Status::OK;
   }
 
-  static constexpr size_t kAnswerBytes = size_t{2} << 20;
+  static testing::EchoReply Answer() {
+    testing::EchoReply answer;
+    answer.set_payload(std::string(size_t{2} << 20, 'a'));
+    return answer;
+  }
 
   std::atomic<int> handled{0};
 };
 
-// The payload of call 1's answer, read by hand, with credit for all that comes.
-std::string ReadAnswer(Link* link) {
-  std::string message;
-  for (;;) {
+// The client's side of call 1, by hand.
+class Reader {
+ public:
+  explicit Reader(Link* link) : link_(link) {}
+
+  // Reads a frame, if there is one, and gives credit for what has come, or for
+  // `most` bytes of it. False at the end of the call.
+  bool Read(uint32_t most) {
     RecordHeader header;
     const std::byte* payload;
-    while (link->consumer().Peek(&header, &payload) ==
-           RingConsumer::Next::kEmpty) {
-      std::this_thread::yield();
+    if (link_->consumer().Peek(&header, &payload) !=
+        RingConsumer::Next::kEmpty) {
+      const auto type = static_cast<FrameType>(header.type);
+      if (type == FrameType::kTrailers) return false;
+      if (type == FrameType::kMessage) {
+        const size_t skipped =
+            header.flags == kMessageBegin ? kMessageLengthBytes : 0;
+        message_.append(reinterpret_cast<const char*>(payload) + skipped,
+                        header.length - skipped);
+        owed_ += header.length - skipped + kFrameCharge;
+      }
+      link_->consumer().Pop();
+      link_->consumer().Release();
+      if (link_->consumer().TakeProducerWakeup()) link_->RingDoorbell();
     }
-    const auto type = static_cast<FrameType>(header.type);
-    if (type == FrameType::kMessage) {
-      const bool prefixed = header.flags == kMessageBegin;
-      const size_t skipped = prefixed ? kMessageLengthBytes : 0;
-      message.append(reinterpret_cast<const char*>(payload) + skipped,
-                     header.length - skipped);
-      const CreditPayload credit{
-          static_cast<uint32_t>(header.length - skipped + kFrameCharge)};
-      std::byte* const to = link->producer().TryReserve(sizeof(credit));
-      std::memcpy(to, &credit, sizeof(credit));
-      link->producer().Commit({sizeof(credit),
-                               static_cast<uint8_t>(FrameType::kCredit), 0, 0,
-                               /*call_id=*/1});
-      if (link->producer().Publish()) link->RingDoorbell();
-    }
-    link->consumer().Pop();
-    link->consumer().Release();
-    if (link->consumer().TakeProducerWakeup()) link->RingDoorbell();
-    if (type == FrameType::kTrailers) break;
+    if (owed_ > 0) GiveCredit(std::min<size_t>(owed_, most));
+    return true;
   }
-  testing::EchoReply reply;
-  EXPECT_TRUE(reply.ParseFromString(message));
-  return reply.payload();
-}
+
+  // To the end.
+  void ReadAll() {
+    while (Read(UINT32_MAX)) std::this_thread::yield();
+  }
+
+  const std::string& message() const { return message_; }
+
+ private:
+  void GiveCredit(size_t bytes) {
+    const CreditPayload credit{static_cast<uint32_t>(bytes)};
+    std::byte* const to = link_->producer().TryReserve(sizeof(credit));
+    if (to == nullptr) return;
+    std::memcpy(to, &credit, sizeof(credit));
+    link_->producer().Commit({sizeof(credit),
+                              static_cast<uint8_t>(FrameType::kCredit), 0, 0,
+                              /*call_id=*/1});
+    if (link_->producer().Publish()) link_->RingDoorbell();
+    owed_ -= bytes;
+  }
+
+  Link* const link_;
+  std::string message_;
+  size_t owed_ = 0;
+};
 
 // Tells when the session's threads have begun all that was submitted before.
 class Marker : public Job {
@@ -110,6 +134,24 @@ class InlineCallTest : public ::testing::Test {
     session_->Close(absl::CancelledError("test over"));
     host_->AwaitNone();
     server_->Shutdown();
+  }
+
+  // A call of Unary that waits to be run.
+  std::shared_ptr<InlineCall> PrepareUnary() {
+    InlineMethod* const method =
+        host_->services().Find("/grpc_shm.testing.EchoService/Unary");
+    absl::StatusOr<std::shared_ptr<Call>> call = session_->PrepareCall(1);
+    EXPECT_TRUE(call.ok()) << call.status();
+    if (method == nullptr || !call.ok()) return nullptr;
+    wire::CallStart start;
+    start.set_method(method->name);
+    auto inline_call = std::make_shared<InlineCall>(
+        *call, start, std::make_shared<const std::string>("nobody"), method,
+        host_);
+    inline_call->BeginHere();
+    EXPECT_TRUE((*call)->Attach(inline_call));
+    (*call)->Accept(ReceivedMessage::Allocate(0));
+    return inline_call;
   }
 
   void AwaitJobs() {
@@ -150,26 +192,34 @@ TEST_F(InlineCallTest, ThatRunsHereRunsOnce) {
   EXPECT_EQ(service_.handled.load(), 1);
 }
 
-// The answer is more than the window and the ring hold: the handler's thread
-// leaves all the same, and takes nothing along that is still to be sent.
+// Answers are more than the window and the ring hold. A handler's thread leaves
+// all the same, and takes nothing along that is still to be sent.
+
 TEST_F(InlineCallTest, IsNotHeldUpByAClientThatDoesNotRead) {
-  InlineMethod* const method =
-      host_->services().Find("/grpc_shm.testing.EchoService/Unary");
-  ASSERT_NE(method, nullptr);
-  absl::StatusOr<std::shared_ptr<Call>> call = session_->PrepareCall(1);
-  ASSERT_TRUE(call.ok()) << call.status();
-  wire::CallStart start;
-  start.set_method(method->name);
-  auto inline_call = std::make_shared<InlineCall>(
-      *call, start, std::make_shared<const std::string>("nobody"), method,
-      host_);
-  inline_call->BeginHere();
-  ASSERT_TRUE((*call)->Attach(inline_call));
-  (*call)->Accept(ReceivedMessage::Allocate(0));
-  inline_call->RunHere();
+  const auto call = PrepareUnary();
+  ASSERT_NE(call, nullptr);
+  call->RunHere();
   EXPECT_EQ(service_.handled.load(), 1);
-  EXPECT_TRUE(ReadAnswer(client_link_.get()) ==
-              std::string(Service::kAnswerBytes, 'a'));
+  Reader reader(client_link_.get());
+  reader.ReadAll();
+  EXPECT_TRUE(reader.message() == Service::Answer().SerializeAsString());
+}
+
+TEST_F(InlineCallTest, IsNotHeldUpByAClientThatReadsInDrops) {
+  const auto call = PrepareUnary();
+  ASSERT_NE(call, nullptr);
+  std::atomic<bool> left{false};
+  Reader reader(client_link_.get());
+  std::thread client([&] {
+    while (!left.load()) ASSERT_TRUE(reader.Read(kFrameCharge + 1));
+  });
+  call->RunHere();
+  left.store(true);
+  client.join();
+  const std::string wanted = Service::Answer().SerializeAsString();
+  EXPECT_LT(reader.message().size(), wanted.size());
+  reader.ReadAll();
+  EXPECT_TRUE(reader.message() == wanted);
 }
 
 }  // namespace
