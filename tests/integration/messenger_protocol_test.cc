@@ -196,7 +196,8 @@ TEST_F(MessengerProtocolTest, NoMoreMessagesMayComeThanThereIsRoomFor) {
   EXPECT_THAT(call->Finish(), HasCode(grpc::StatusCode::INVALID_ARGUMENT));
   EXPECT_THAT(q_.Receive(kSelf, 2), ElementsAre("0", "1"));
   // q goes on, with the places that are free, here as elsewhere.
-  EXPECT_TRUE(NewLink()->Write(Message("3")));
+  call = NewLink();  // until it has arrived: whose call ends has cancelled it
+  EXPECT_TRUE(call->Write(Message("3")));
   EXPECT_THAT(q_.Receive(kSelf), ElementsAre("3"));
 }
 
