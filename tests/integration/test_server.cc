@@ -47,8 +47,9 @@ const std::string& MailboxDirectory() {
   return *directory;
 }
 
-// A channel that was let go of may still be connecting, and makes the rendezvous
-// directory where there is none: by its path, which leads nowhere from here on.
+// A channel that was let go of may still be connecting, and makes the
+// rendezvous directory where there is none: by its path, which leads nowhere
+// from here on.
 void Remove(const std::string& directory) {
   const std::string removed = directory + "-removed";
   std::filesystem::rename(directory, removed);
