@@ -26,16 +26,13 @@ void OutgoingMessage::Read(std::byte* to, size_t bytes) {
 
 bool OutgoingMessage::Keep() {
   if (!is_borrowed_) return true;
+  const size_t size = size_;
   const size_t rest = left_;
   std::byte* const block = MessageBlock::Allocate(rest);
   if (block == nullptr) return false;
   Read(block, rest);
-  pieces_ = {Piece(block, rest)};
-  owner_ = Owner(block, MessageBlock::Free);
-  is_borrowed_ = false;
-  left_ = rest;
-  piece_ = 0;
-  piece_offset_ = 0;
+  *this = InBlock(block, rest);
+  size_ = size;  // of the whole message, as before
   return true;
 }
 

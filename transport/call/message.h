@@ -61,6 +61,12 @@ class OutgoingMessage {
     left_ = size_;
   }
 
+  // A message of `bytes` in a block that MessageBlock gave, which it owns.
+  static OutgoingMessage InBlock(std::byte* block, size_t bytes) {
+    return OutgoingMessage({Piece(block, bytes)},
+                           Owner(block, MessageBlock::Free));
+  }
+
   OutgoingMessage(OutgoingMessage&&) = default;
   OutgoingMessage& operator=(OutgoingMessage&&) = default;
 

@@ -346,7 +346,7 @@ class Session final : public Expirable,
   bool LeaveToApplication();
   bool IsApplicationBusy() const;
   bool OnlyCallersWait(int spare);
-  void WatchOut(int64_t nanos);
+  void WatchOut();
   void OnLookout();
   void WakeTold(size_t most);
   bool IsTellingOverdue() const;
@@ -488,7 +488,7 @@ class Session final : public Expirable,
   std::atomic<bool> lingering_{false};
   // The lookout is set; how often somebody had begun to drive when it was.
   std::atomic<bool> looking_out_{false};
-  std::atomic<int64_t> lookout_nanos_{0};  // of who lingered last
+  std::atomic<int64_t> lookout_nanos_{0};  // for who lingered last; relaxed
   std::atomic<uint64_t> drives_{0};
   uint64_t seen_drives_ = 0;  // of the lookout
   Lookout lookout_{this};

@@ -207,7 +207,7 @@ bool Session::LingerWhile(absl::FunctionRef<bool()> allowed,
   lookout_nanos_.store(lookout_nanos, std::memory_order_relaxed);
   lingering_.store(true);
   driven_.store(false);
-  WatchOut(lookout_nanos);
+  WatchOut();
   // Had one begun to wait in between, it has not seen that.
   if (full_.load() || !allowed()) EndLingering();
   return true;
@@ -247,12 +247,12 @@ bool Session::LeaveToApplication() {
 }
 
 // Has somebody look whether who lingers has come back.
-void Session::WatchOut(int64_t nanos) {
+void Session::WatchOut() {
   if (looking_out_.load(std::memory_order_relaxed) ||
       looking_out_.exchange(true))
     return;
   Timeouts::Get().Add(
-      MonotonicNanos() + nanos,
+      MonotonicNanos() + lookout_nanos_.load(std::memory_order_relaxed),
       std::shared_ptr<Expirable>(shared_from_this(), &lookout_));
 }
 
@@ -261,8 +261,7 @@ void Session::OnLookout() {
   const bool came_back = std::exchange(seen_drives_, drives) != drives;
   looking_out_.store(false);
   if (!lingering_.load() && told_count_.load() == 0) return;
-  if (came_back)
-    return WatchOut(lookout_nanos_.load(std::memory_order_relaxed));
+  if (came_back) return WatchOut();
   turn_passed_.store(false, std::memory_order_relaxed);
   WakeTold(SIZE_MAX);
   if (!TryDrive()) return;

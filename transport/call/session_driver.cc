@@ -19,9 +19,10 @@ namespace {
 // after once to twice that time.
 constexpr int64_t kOverdueNanos = 2'000'000;
 
-// What has been sent since something came, the peer has to copy and to parse
-// before it can answer: who waits for that waits longer by the time that it
-// takes. A wait for more than this many bytes would rather be a sleep.
+// What has been sent since something came, and the last message, whenever that
+// left, the peer has to copy and to parse before it goes on: who waits for it
+// waits longer by the time that it takes. A wait for more than this many bytes
+// would rather be a sleep.
 constexpr uint64_t kBytesPerNano = 4;
 constexpr uint64_t kMostBytesToWaitFor = 16 << 20;
 

@@ -5,7 +5,6 @@
 
 #include <grpc/byte_buffer.h>
 #include <grpc/support/log.h>
-#include <grpcpp/impl/codegen/proto_utils.h>
 
 #include <cstddef>
 #include <functional>

@@ -6,8 +6,8 @@
 
 // The one place that reaches below gRPC's documented C++ API. Each trick says
 // what it relies on and with which versions of gRPC it was checked. Everything
-// here is checked by the compiler: no copied declarations, no layout
-// assumptions, nothing of gRPC's core but its public C headers.
+// here but one name is checked by the compiler: no copied declarations, no
+// layout assumptions, nothing of gRPC's core but its public C headers.
 
 #include <grpc/grpc.h>
 #include <grpcpp/channel.h>
@@ -168,7 +168,9 @@ class TakenOperations {
 // The message to be sent, if it is one of protobuf's that nobody has serialized
 // yet; null otherwise, or if that is not known. An operation knows its message
 // as an untyped pointer, and as what serializes it, a closure of a template of
-// gRPC's whose name tells the message's class (IsOfProtobuf).
+// gRPC's whose name tells the message's class (IsOfProtobuf). That name is the
+// one thing here that no compiler checks: were it another one, all would be
+// null, and slower. Checked with 1.51.1.
 const google::protobuf::MessageLite* SentProtobuf(
     grpc::experimental::InterceptorBatchMethods* methods);
 

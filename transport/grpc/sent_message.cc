@@ -136,8 +136,7 @@ absl::optional<OutgoingMessage> Serialize(const MessageLite& message,
   std::byte* const block = MessageBlock::Allocate(bytes);
   if (block == nullptr) return absl::nullopt;
   message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(block));
-  return OutgoingMessage({OutgoingMessage::Piece(block, bytes)},
-                         OutgoingMessage::Owner(block, MessageBlock::Free));
+  return OutgoingMessage::InBlock(block, bytes);
 }
 
 OutgoingMessage TakeSent(grpc::experimental::InterceptorBatchMethods* methods,

@@ -136,21 +136,22 @@ class InlineCallTest : public ::testing::Test {
     server_->Shutdown();
   }
 
-  // A call of Unary that waits to be run.
-  std::shared_ptr<InlineCall> PrepareUnary() {
+  // A call, `call_` on its link, of which nothing has come yet; null if there
+  // is no such method.
+  std::shared_ptr<InlineCall> Prepare(const std::string& name) {
     InlineMethod* const method =
-        host_->services().Find("/grpc_shm.testing.EchoService/Unary");
+        host_->services().Find("/grpc_shm.testing.EchoService/" + name);
     absl::StatusOr<std::shared_ptr<Call>> call = session_->PrepareCall(1);
     EXPECT_TRUE(call.ok()) << call.status();
     if (method == nullptr || !call.ok()) return nullptr;
+    call_ = *std::move(call);
     wire::CallStart start;
     start.set_method(method->name);
     auto inline_call = std::make_shared<InlineCall>(
-        *call, start, std::make_shared<const std::string>("nobody"), method,
+        call_, start, std::make_shared<const std::string>("nobody"), method,
         host_);
     inline_call->BeginHere();
-    EXPECT_TRUE((*call)->Attach(inline_call));
-    (*call)->Accept(ReceivedMessage::Allocate(0));
+    EXPECT_TRUE(call_->Attach(inline_call));
     return inline_call;
   }
 
@@ -167,23 +168,14 @@ class InlineCallTest : public ::testing::Test {
   const std::shared_ptr<RecordingSession> handler_ =
       std::make_shared<RecordingSession>();
   std::shared_ptr<Session> session_;
+  std::shared_ptr<Call> call_;
 };
 
 // A message may arrive as soon as the call is known, and before the thread that
 // took it gets to the handler.
 TEST_F(InlineCallTest, ThatRunsHereRunsOnce) {
-  InlineMethod* const method =
-      host_->services().Find("/grpc_shm.testing.EchoService/Bidi");
-  ASSERT_NE(method, nullptr);
-  absl::StatusOr<std::shared_ptr<Call>> call = session_->PrepareCall(1);
-  ASSERT_TRUE(call.ok()) << call.status();
-  wire::CallStart start;
-  start.set_method(method->name);
-  auto inline_call = std::make_shared<InlineCall>(
-      *call, start, std::make_shared<const std::string>("nobody"), method,
-      host_);
-  inline_call->BeginHere();
-  ASSERT_TRUE((*call)->Attach(inline_call));
+  const auto inline_call = Prepare("Bidi");
+  ASSERT_NE(inline_call, nullptr);
   inline_call->OnReadable();
   AwaitJobs();
   EXPECT_EQ(host_->calls(), 0u);
@@ -196,9 +188,10 @@ TEST_F(InlineCallTest, ThatRunsHereRunsOnce) {
 // all the same, and takes nothing along that is still to be sent.
 
 TEST_F(InlineCallTest, IsNotHeldUpByAClientThatDoesNotRead) {
-  const auto call = PrepareUnary();
-  ASSERT_NE(call, nullptr);
-  call->RunHere();
+  const auto inline_call = Prepare("Unary");
+  ASSERT_NE(inline_call, nullptr);
+  call_->Accept(ReceivedMessage::Allocate(0));
+  inline_call->RunHere();
   EXPECT_EQ(service_.handled.load(), 1);
   Reader reader(client_link_.get());
   reader.ReadAll();
@@ -206,14 +199,15 @@ TEST_F(InlineCallTest, IsNotHeldUpByAClientThatDoesNotRead) {
 }
 
 TEST_F(InlineCallTest, IsNotHeldUpByAClientThatReadsInDrops) {
-  const auto call = PrepareUnary();
-  ASSERT_NE(call, nullptr);
+  const auto inline_call = Prepare("Unary");
+  ASSERT_NE(inline_call, nullptr);
+  call_->Accept(ReceivedMessage::Allocate(0));
   std::atomic<bool> left{false};
   Reader reader(client_link_.get());
   std::thread client([&] {
     while (!left.load()) ASSERT_TRUE(reader.Read(kFrameCharge + 1));
   });
-  call->RunHere();
+  inline_call->RunHere();
   left.store(true);
   client.join();
   const std::string wanted = Service::Answer().SerializeAsString();
