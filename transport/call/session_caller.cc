@@ -25,8 +25,8 @@ constexpr int64_t kShortAbsenceNanos = 20'000;
 // doing, and to wake all others for it would bring about the next.
 constexpr int kMostQuickReturns = 4;
 
-// How long to wait for one that does not come back: with others that wait, and
-// without.
+// How long to wait for one that does not come back: with other threads that
+// wait, and without.
 constexpr int64_t kLookoutNanos = 200'000;
 constexpr int64_t kLoneLookoutNanos = 1'000'000;
 
@@ -243,7 +243,7 @@ bool Session::IsApplicationBusy() const {
 
 // Ends this thread's driving, if the application will see to what arrives.
 bool Session::LeaveToApplication() {
-  return LingerWhile([this] { return IsApplicationBusy(); }, kLookoutNanos);
+  return LingerWhile([this] { return IsApplicationBusy(); }, kLoneLookoutNanos);
 }
 
 // Has somebody look whether who lingers has come back.

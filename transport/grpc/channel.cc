@@ -255,9 +255,11 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
       }
     } else if (channel_->short_calls() > 1) {
       // An asynchronous application with several calls has more to do than to
-      // wait for this one.
+      // wait for this one. It looks for what has come when it has nothing else
+      // to do: what comes in between can be read all at once then.
+      const std::shared_ptr<ClientChannel> channel = channel_;
       call->Perform(methods, nullptr);
-      PollAll(session, others);
+      if (channel->CountUntaken(0) <= 0) PollAll(session, others);
     } else if (others.empty()) {
       Session::Driver driver(session);
       call->Perform(methods, nullptr);

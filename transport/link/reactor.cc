@@ -205,14 +205,13 @@ void Reactor::CancelTimer(TimerId id) {
 }
 
 void Reactor::ArmTimer() {
-  itimerspec spec{};  // all zero: off
-  if (!timers_.empty()) {
-    const Nanos when = timers_.begin()->first.first;
-    spec.it_value.tv_sec = when / 1000000000;
-    spec.it_value.tv_nsec = when % 1000000000;
-  }
-  if (timer_.valid())
-    timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
+  const Nanos when = timers_.empty() ? 0 : timers_.begin()->first.first;
+  if (!timer_.valid() || when == armed_for_) return;
+  armed_for_ = when;
+  itimerspec spec{};
+  spec.it_value.tv_sec = when / 1000000000;
+  spec.it_value.tv_nsec = when % 1000000000;
+  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
 }
 
 void* Reactor::ThreadMain(void* reactor) {
@@ -277,6 +276,7 @@ Reactor::Task Reactor::TakeTask() {
 
 Reactor::Task Reactor::TakeTimer() {
   Task task;
+  armed_for_ = 0;  // it goes off once
   if (!timers_.empty() && timers_.begin()->first.first <= MonotonicNanos()) {
     task = std::move(timers_.begin()->second);
     timer_times_.erase(timers_.begin()->first.second);
