@@ -240,14 +240,16 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
     // When the operations are complete, the call and this with it may be gone.
     const std::shared_ptr<ShortCall> call = call_;
     const bool receives = methods->GetRecvMessage() != nullptr;
+    const bool waits = IsOnThisStack(methods);
+    const ShownAgain shown_again = waits ? ShownAgain::kNo : ShownAgain::kYes;
     std::vector<std::shared_ptr<Session>> others;
     const std::shared_ptr<Session> session =
         receives ? channel_->session(&others) : nullptr;
     if (session == nullptr) {
-      call->Perform(methods, nullptr);
+      call->Perform(methods, shown_again, nullptr);
       return;
     }
-    if (IsOnThisStack(methods)) {
+    if (waits) {
       if (others.empty()) {
         PerformAndWait(methods, call.get(), session);
       } else {
@@ -258,15 +260,15 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
       // wait for this one. It looks for what has come when it has nothing else
       // to do: what comes in between can be read all at once then.
       const std::shared_ptr<ClientChannel> channel = channel_;
-      call->Perform(methods, nullptr);
+      call->Perform(methods, shown_again, nullptr);
       if (channel->CountUntaken(0) <= 0) PollAll(session, others);
     } else if (others.empty()) {
       Session::Driver driver(session);
-      call->Perform(methods, nullptr);
+      call->Perform(methods, shown_again, nullptr);
       driver.Until([&call] { return call->IsIdle(); });
     } else {
       Session::Drivers drivers(session, std::move(others));
-      call->Perform(methods, nullptr);
+      call->Perform(methods, shown_again, nullptr);
       drivers.Until([&call] { return call->IsIdle(); });
     }
   }
@@ -284,8 +286,7 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
   void OnTaken(grpc::experimental::InterceptorBatchMethods* methods) {
     // Once it goes on, the call and this with it may be gone.
     const std::shared_ptr<ClientChannel> channel = channel_;
-    const bool last = !IsOnThisStack(methods) && channel->CountUntaken(-1) == 0;
-    if (last && !IsForkedChild()) {
+    if (channel->CountUntaken(-1) == 0 && !IsForkedChild()) {
       std::vector<std::shared_ptr<Session>> others;
       if (const auto session = channel->session(&others))
         PollAll(session, others);
@@ -300,7 +301,7 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
       grpc::experimental::InterceptorBatchMethods* methods, ShortCall* call,
       const std::shared_ptr<Session>& session) {
     Session::Caller caller(session, Sends(methods));
-    call->Perform(methods, caller.complete());
+    call->Perform(methods, ShownAgain::kNo, caller.complete());
     caller.Await([call] { return call->IsOpen(); });
   }
 
@@ -312,7 +313,7 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
     Session::Completion complete;
     {
       Session::Drivers drivers(session, std::move(others));
-      call->Perform(methods, &complete);
+      call->Perform(methods, ShownAgain::kNo, &complete);
       drivers.Until([&complete] { return complete.HasHappened(); });
     }
     complete.Await();

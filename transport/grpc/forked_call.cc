@@ -11,7 +11,7 @@ namespace grpc_shm {
 
 void FailInForkedChild(grpc::experimental::InterceptorBatchMethods* methods) {
   using Point = grpc::experimental::InterceptionHookPoints;
-  const TakenOperations operations(methods);
+  const TakenOperations operations(methods, ShownAgain::kYes);
   const bool finishes =
       methods->QueryInterceptionHookPoint(Point::PRE_RECV_STATUS);
   // Who gets the status need not hear of it twice.

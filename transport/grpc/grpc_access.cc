@@ -58,6 +58,21 @@ struct BatchOperations {
 template struct Expose<BatchOperations,
                        &grpc::internal::InterceptorBatchMethodsImpl::ops_>;
 
+struct BatchCall {
+  using Type =
+      grpc::internal::Call* grpc::internal::InterceptorBatchMethodsImpl::*;
+  friend Type Member(BatchCall);
+};
+template struct Expose<BatchCall,
+                       &grpc::internal::InterceptorBatchMethodsImpl::call_>;
+
+struct CompleteAvalanching {
+  using Type = void (grpc::CompletionQueue::*)();
+  friend Type Member(CompleteAvalanching);
+};
+template struct Expose<CompleteAvalanching,
+                       &grpc::CompletionQueue::CompleteAvalanching>;
+
 struct BatchReverse {
   using Type = bool grpc::internal::InterceptorBatchMethodsImpl::*;
   friend Type Member(BatchReverse);
@@ -156,12 +171,20 @@ int MaxReceiveMessageBytes(const grpc::Server& server) {
 }
 
 TakenOperations::TakenOperations(
-    grpc::experimental::InterceptorBatchMethods* methods)
-    : methods_(methods),
-      operations_(
-          static_cast<grpc::internal::InterceptorBatchMethodsImpl*>(methods)
-              ->*Member(BatchOperations())) {
+    grpc::experimental::InterceptorBatchMethods* methods,
+    ShownAgain shown_again)
+    : methods_(methods) {
+  auto* const batch =
+      static_cast<grpc::internal::InterceptorBatchMethodsImpl*>(methods);
+  operations_ = batch->*Member(BatchOperations());
   operations_->SetHijackingState();
+  if (shown_again == ShownAgain::kYes) return;
+  // The set of operations has its own copy of what it knows about the call, and
+  // looks there for interceptors. It has told the queue of a second turn.
+  grpc::internal::Call* const call = batch->*Member(BatchCall());
+  grpc::CompletionQueue* const queue = call->cq();
+  (queue->*Member(CompleteAvalanching()))();
+  *call = grpc::internal::Call(call->call(), /*call_hook=*/nullptr, queue);
 }
 
 void TakenOperations::FailSend() const {

@@ -134,6 +134,13 @@ grpc::Server::GlobalCallbacks* GlobalCallbacksOf(const grpc::Server& server);
 // Bytes; -1: no limit.
 int MaxReceiveMessageBytes(const grpc::Server& server);
 
+// Whether an interceptor is shown operations again when they are complete, and
+// the application takes them from its queue. That costs a turn through the core
+// (an empty batch, a completion: half of what gRPC does for an operation). If
+// not, the queue must be one of a thread that waits for each operation, as
+// those of synchronous calls are: it is never shut down before it is destroyed.
+enum class ShownAgain { kYes, kNo };
+
 // Taking operations over: an interceptor that was shown a set of operations
 // performs them in the core's place, whenever that may be, and then has them
 // complete. It is what Hijack() and Proceed() come to, without a second run of
@@ -142,8 +149,8 @@ class TakenOperations {
  public:
   TakenOperations() = default;
   // `methods` as shown to Intercept(), on the way to the core.
-  explicit TakenOperations(
-      grpc::experimental::InterceptorBatchMethods* methods);
+  TakenOperations(grpc::experimental::InterceptorBatchMethods* methods,
+                  ShownAgain shown_again);
 
   // Valid until Complete().
   grpc::experimental::InterceptorBatchMethods* methods() const {

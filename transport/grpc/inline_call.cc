@@ -68,10 +68,8 @@ class InlineCall::Interceptor : public grpc::experimental::Interceptor {
   void Intercept(Methods* methods) override {
     if (methods->QueryInterceptionHookPoint(Point::PRE_SEND_CANCEL)) {
       call_->End(absl::CancelledError("Cancelled on the server side"));
-    } else if (shown != nullptr) {
-      *shown = methods;
     } else {
-      methods->Proceed();  // the operations are complete
+      *shown = methods;
     }
   }
 
@@ -109,7 +107,7 @@ class InlineCall::Hook : public grpc::internal::CallHook {
     shown = &methods;
     operations->FillOps(call);
     shown = nullptr;
-    const TakenOperations taken(methods);
+    const TakenOperations taken(methods, ShownAgain::kNo);
     call_->Perform(taken);
     taken.Complete();
   }

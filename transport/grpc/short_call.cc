@@ -50,25 +50,27 @@ ShortCall::~ShortCall() {
 
 // ---- From the application
 
-void ShortCall::Perform(Methods* methods, Session::Completion* complete) {
+void ShortCall::Perform(Methods* methods, ShownAgain shown_again,
+                        Session::Completion* complete) {
   Effects effects;
   {
     MutexLock lock(&mu_);
-    TakeOver(methods, complete, &effects);
+    TakeOver(methods, shown_again, complete, &effects);
     Advance(&effects);
   }
   Do(std::move(effects));
 }
 
-void ShortCall::TakeOver(Methods* methods, Session::Completion* complete,
-                         Effects* effects) {
+void ShortCall::TakeOver(Methods* methods, ShownAgain shown_again,
+                         Session::Completion* complete, Effects* effects) {
   const auto has = [methods](Point point) {
     return methods->QueryInterceptionHookPoint(point);
   };
   Batch& batch = *std::find_if(batches_.begin(), batches_.end(),
                                [](const Batch& each) { return !each.used; });
   batch.used = true;
-  batch.operations = TakenOperations(methods);
+  batch.operations = TakenOperations(methods, shown_again);
+  batch.shown_again = shown_again;
   batch.complete = complete;
   under_way_.fetch_add(1, std::memory_order_relaxed);
   batch.initial_metadata = has(Point::PRE_RECV_INITIAL_METADATA);
@@ -245,7 +247,8 @@ void ShortCall::Advance(Effects* effects) {
     if (!batch.done()) continue;
     batch.used = false;
     effects->complete[effects->count++] = {
-        batch.operations, std::exchange(batch.complete, nullptr)};
+        batch.operations, batch.shown_again,
+        std::exchange(batch.complete, nullptr)};
   }
 }
 
@@ -347,10 +350,10 @@ void ShortCall::Do(Effects effects) {
   // The application may end the call at once.
   for (size_t i = 0; i < effects.count; ++i) {
     under_way_.fetch_sub(1, std::memory_order_release);
-    Session::Completion* const complete = effects.complete[i].event;
-    if (complete == nullptr) channel_->CountUntaken(1);
-    effects.complete[i].operations.Complete();
-    if (complete != nullptr) complete->Happen();
+    const Effects::Complete& complete = effects.complete[i];
+    if (complete.shown_again == ShownAgain::kYes) channel_->CountUntaken(1);
+    complete.operations.Complete();
+    if (complete.event != nullptr) complete.event->Happen();
   }
 }
 

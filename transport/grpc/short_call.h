@@ -65,7 +65,7 @@ class ShortCall final : public CallHandler,
   // Performs what an interceptor is shown. `complete` may be null; it happens
   // when the operations are complete, and must live until then.
   void Perform(grpc::experimental::InterceptorBatchMethods* methods,
-               Session::Completion* complete);
+               ShownAgain shown_again, Session::Completion* complete);
 
   // Whether no operations are under way.
   bool IsIdle() const {
@@ -100,6 +100,7 @@ class ShortCall final : public CallHandler,
     bool status = false;
     bool send = false;
     TakenOperations operations;
+    ShownAgain shown_again = ShownAgain::kYes;
     Session::Completion* complete = nullptr;
 
     bool done() const {
@@ -113,6 +114,7 @@ class ShortCall final : public CallHandler,
   struct Effects {
     struct Complete {
       TakenOperations operations;
+      ShownAgain shown_again = ShownAgain::kYes;
       Session::Completion* event = nullptr;
     };
     std::array<Complete, 4> complete;
@@ -124,8 +126,8 @@ class ShortCall final : public CallHandler,
   };
 
   void TakeOver(grpc::experimental::InterceptorBatchMethods* methods,
-                Session::Completion* complete, Effects* effects)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                ShownAgain shown_again, Session::Completion* complete,
+                Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Send(OutgoingMessage message, Effects* effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Advance(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
