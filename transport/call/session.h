@@ -345,6 +345,7 @@ class Session final : public Expirable,
   bool Linger(int spare);
   bool LeaveToApplication();
   bool IsApplicationBusy() const;
+  int Untaken() const;
   bool OnlyCallersWait(int spare);
   void WatchOut();
   void OnLookout();
@@ -486,11 +487,16 @@ class Session final : public Expirable,
   // application's thread comes back soon. Sequentially consistent, with the
   // lock of calls_: who opens a call sees that, or is seen by who leaves it so.
   std::atomic<bool> lingering_{false};
-  // The lookout is set; how often somebody had begun to drive when it was.
+  // The lookout is set; how often somebody has begun to drive.
   std::atomic<bool> looking_out_{false};
   std::atomic<int64_t> lookout_nanos_{0};  // for who lingered last; relaxed
   std::atomic<uint64_t> drives_{0};
-  uint64_t seen_drives_ = 0;  // of the lookout
+  // Of the lookout: what it saw the last time.
+  uint64_t seen_drives_ = 0;
+  int seen_untaken_ = 0;
+  // It has taken nothing from its queues from one lookout to the next, and not
+  // polled since.
+  std::atomic<bool> application_stalled_{false};
   Lookout lookout_{this};
   // Calls that anybody has, and what max_buffered_bytes counts. Relaxed: each
   // is a sum, of which a limit is checked some time.

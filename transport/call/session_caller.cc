@@ -236,9 +236,14 @@ void Session::EndLingering() {
 
 // Whether an asynchronous application has things to do before it waits.
 bool Session::IsApplicationBusy() const {
-  return options_.untaken != nullptr &&
-         options_.untaken->load(std::memory_order_relaxed) > 0 &&
+  return Untaken() > 0 && !application_stalled_.load() &&
          callers_.load(std::memory_order_relaxed) == 0;
+}
+
+int Session::Untaken() const {
+  return options_.untaken != nullptr
+             ? options_.untaken->load(std::memory_order_relaxed)
+             : 0;
 }
 
 // Ends this thread's driving, if the application will see to what arrives.
@@ -259,9 +264,12 @@ void Session::WatchOut() {
 void Session::OnLookout() {
   const uint64_t drives = drives_.load(std::memory_order_relaxed);
   const bool came_back = std::exchange(seen_drives_, drives) != drives;
+  const int untaken = Untaken();
+  const bool stalled = std::exchange(seen_untaken_, untaken) == untaken;
   looking_out_.store(false);
   if (!lingering_.load() && told_count_.load() == 0) return;
   if (came_back) return WatchOut();
+  if (stalled && untaken > 0) application_stalled_.store(true);
   turn_passed_.store(false, std::memory_order_relaxed);
   WakeTold(SIZE_MAX);
   if (!TryDrive()) return;

@@ -186,6 +186,8 @@ void Session::Driver::Until(absl::FunctionRef<bool()> done) {
 }
 
 void Session::Poll() {
+  if (application_stalled_.load(std::memory_order_relaxed))
+    application_stalled_.store(false);
   if (driven_.load(std::memory_order_relaxed)) return;
   {
     MutexLock lock(&read_mu_);

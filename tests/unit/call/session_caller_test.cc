@@ -7,6 +7,7 @@
 // answers does not.)
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "tests/unit/call/link_pair.h"
 #include "tests/unit/call/recording_handlers.h"
 #include "transport/call/session.h"
+#include "transport/link/timeouts.h"
 
 namespace grpc_shm {
 namespace {
@@ -334,6 +336,23 @@ TEST_F(LingeringTest, AnApplicationThatIsBusyIsNotInterrupted) {
   }
   EXPECT_GT(silent, 0);
   EXPECT_GT(armed, 0);
+}
+
+TEST_F(LingeringTest, AnApplicationThatTakesNothingIsNotWaitedFor) {
+  untaken_->store(1);
+  client_->Poll();
+  // A timer is set each time that it is waited for. As many messages as there
+  // is credit for.
+  int64_t set = INT64_MAX;
+  for (int round = 0; set > 5; ++round) {
+    ASSERT_LT(round, 50) << "it is waited for again and again";
+    const int64_t before = Timeouts::Get().times_armed();
+    for (int i = 0; i < 20; ++i) {
+      if (SendMessage()) peer_->RingDoorbell();
+      absl::SleepFor(absl::Milliseconds(2));
+    }
+    set = Timeouts::Get().times_armed() - before;
+  }
 }
 
 }  // namespace
