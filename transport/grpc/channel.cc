@@ -261,7 +261,7 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
       // to do: what comes in between can be read all at once then.
       const std::shared_ptr<ClientChannel> channel = channel_;
       call->Perform(methods, shown_again, nullptr);
-      if (channel->CountUntaken(0) <= 0) PollAll(session, others);
+      if (!channel->HasUntaken()) PollAll(session, others);
     } else if (others.empty()) {
       Session::Driver driver(session);
       call->Perform(methods, shown_again, nullptr);

@@ -86,6 +86,9 @@ class ClientChannel {
   int CountUntaken(int change) {
     return untaken_->fetch_add(change, std::memory_order_relaxed) + change;
   }
+  bool HasUntaken() const {
+    return untaken_->load(std::memory_order_relaxed) > 0;
+  }
 
  protected:
   // `name` is what is said of the target by who can tell addresses.
