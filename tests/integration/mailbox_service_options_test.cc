@@ -58,18 +58,40 @@ class MailboxServiceOptionsTest : public ::testing::Test {
     return mailbox.ok() ? (*mailbox)->Describe().participants - 1 : 0;
   }
 
-  // Waits there until it is cancelled.
-  std::thread BeginReceive(const std::string& name,
-                           grpc::ClientContext* context) {
-    const uint32_t before = Participants(name);
-    std::thread receiver([this, name, context] {
-      v1::ReceivedMessage message;
-      EXPECT_THAT(client_->Receive(name, &message, context),
+  // Receives at two mailboxes at once, and waits until one of the calls, which
+  // comes second, has been refused. The other one waits until it is cancelled.
+  class TwoReceivers {
+   public:
+    TwoReceivers(MailboxClient* client, const std::string (&names)[2]) {
+      for (int i = 0; i < 2; ++i) {
+        threads_.emplace_back([this, client, i, name = names[i]] {
+          v1::ReceivedMessage message;
+          statuses_[i] = client->Receive(name, &message, contexts_[i].get());
+          int none = -1;
+          refused_.compare_exchange_strong(none, i);
+        });
+      }
+      EXPECT_TRUE(Eventually([this] { return refused_ != -1; }));
+    }
+
+    int refused() const { return refused_; }
+
+    void Cancel() {
+      for (const auto& context : contexts_) context->TryCancel();
+      for (std::thread& thread : threads_) thread.join();
+      EXPECT_THAT(statuses_[refused_],
+                  HasCode(grpc::StatusCode::RESOURCE_EXHAUSTED));
+      EXPECT_THAT(statuses_[1 - refused_],
                   HasCode(grpc::StatusCode::CANCELLED));
-    });
-    EXPECT_TRUE(Eventually([&] { return Participants(name) > before; }));
-    return receiver;
-  }
+    }
+
+   private:
+    const std::unique_ptr<grpc::ClientContext> contexts_[2] = {NewContext(),
+                                                               NewContext()};
+    grpc::Status statuses_[2];
+    std::atomic<int> refused_{-1};
+    std::vector<std::thread> threads_;
+  };
 
   TemporaryMailboxes temporary_;
   std::unique_ptr<MailboxService> service_;
@@ -139,49 +161,28 @@ TEST_F(MailboxServiceOptionsTest, NoMoreCallsWaitThanAllowed) {
   Serve(options);
   const std::string name = "box";
   MakeMailbox(name);
-  // Whichever of the two comes second.
-  const std::unique_ptr<grpc::ClientContext> contexts[] = {NewContext(),
-                                                           NewContext()};
-  grpc::Status statuses[2];
-  std::atomic<int> refused{-1};
-  std::vector<std::thread> receivers;
-  for (int i = 0; i < 2; ++i) {
-    receivers.emplace_back([&, i] {
-      v1::ReceivedMessage message;
-      statuses[i] = client_->Receive(name, &message, contexts[i].get());
-      int none = -1;
-      refused.compare_exchange_strong(none, i);
-    });
-  }
-  EXPECT_TRUE(Eventually([&] { return refused != -1; }));
+  TwoReceivers receivers(client_.get(), {name, name});
   // What need not wait, may.
   EXPECT_FALSE(client_->TryReceive(name).has_message());
-  for (const auto& context : contexts) context->TryCancel();
-  for (std::thread& receiver : receivers) receiver.join();
-  EXPECT_THAT(statuses[refused], HasCode(grpc::StatusCode::RESOURCE_EXHAUSTED));
-  EXPECT_THAT(statuses[1 - refused], HasCode(grpc::StatusCode::CANCELLED));
+  receivers.Cancel();
 }
 
 TEST_F(MailboxServiceOptionsTest, NoMoreThreadsWaitThanAllowed) {
   MailboxServiceOptions options;
   options.max_threads = 1;
   Serve(options);
-  const std::string name = "box";
-  MakeMailbox(name);
-  const std::string other = "other";
-  MakeMailbox(other);
-  auto context = NewContext();
-  std::thread receiver = BeginReceive(name, context.get());
-  v1::ReceivedMessage message;
-  EXPECT_THAT(client_->Receive(other, &message),
-              HasCode(grpc::StatusCode::RESOURCE_EXHAUSTED));
+  const std::string names[] = {"one", "another"};
+  for (const std::string& name : names) MakeMailbox(name);
+  TwoReceivers receivers(client_.get(), names);
+  const std::string& refused = names[receivers.refused()];
+  const std::string& waiting = names[1 - receivers.refused()];
   // At the same mailbox there may be more, and one that stands behind may go.
-  EXPECT_THAT(client_->Receive(name, &message, absl::Milliseconds(20)),
+  v1::ReceivedMessage message;
+  EXPECT_THAT(client_->Receive(waiting, &message, absl::Milliseconds(20)),
               HasCode(grpc::StatusCode::DEADLINE_EXCEEDED));
-  context->TryCancel();
-  receiver.join();
+  receivers.Cancel();
   EXPECT_TRUE(Eventually([&] {
-    return client_->Receive(other, &message, absl::Milliseconds(20))
+    return client_->Receive(refused, &message, absl::Milliseconds(20))
                .error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
   }));
 }
