@@ -494,8 +494,8 @@ class Session final : public Expirable,
   // Of the lookout: what it saw the last time.
   uint64_t seen_drives_ = 0;
   int seen_untaken_ = 0;
-  // It has taken nothing from its queues from one lookout to the next, and not
-  // polled since.
+  // The asynchronous application has taken nothing from its queues from one
+  // lookout to the next, and not polled since.
   std::atomic<bool> application_stalled_{false};
   Lookout lookout_{this};
   // Calls that anybody has, and what max_buffered_bytes counts. Relaxed: each
