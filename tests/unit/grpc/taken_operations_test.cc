@@ -1,0 +1,177 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// What gRPC makes of operations that an interceptor has taken over. The channel
+// leads nowhere: nothing of a call gets as far as gRPC's core.
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "grpcpp/create_channel.h"
+#include "grpcpp/support/client_interceptor.h"
+#include "gtest/gtest.h"
+#include "tests/integration/echo.grpc.pb.h"
+#include "transport/grpc/grpc_access.h"
+
+namespace grpc_shm {
+namespace {
+
+using testing::EchoReply;
+using testing::EchoRequest;
+using testing::EchoService;
+using Methods = grpc::experimental::InterceptorBatchMethods;
+using Point = grpc::experimental::InterceptionHookPoints;
+
+// What interceptors have been shown.
+struct Shown {
+  int to_be_done = 0;
+  int complete = 0;
+};
+
+grpc_byte_buffer* ReplyOf(const std::string& payload) {
+  EchoReply reply;
+  reply.set_payload(payload);
+  const std::string bytes = reply.SerializeAsString();
+  grpc_slice slice = grpc_slice_from_copied_buffer(bytes.data(), bytes.size());
+  grpc_byte_buffer* const buffer = grpc_raw_byte_buffer_create(&slice, 1);
+  grpc_slice_unref(slice);
+  return buffer;
+}
+
+// Answers with `messages`, and then OK.
+class Answering : public grpc::experimental::Interceptor {
+ public:
+  Answering(ShownAgain shown_again, std::vector<std::string> messages,
+            Shown* shown)
+      : shown_again_(shown_again),
+        messages_(std::move(messages)),
+        shown_(shown) {}
+
+  void Intercept(Methods* methods) override {
+    if (AreComplete(methods)) {
+      ++shown_->complete;
+      methods->Proceed();
+      return;
+    }
+    ++shown_->to_be_done;
+    const TakenOperations operations(methods, shown_again_);
+    if (methods->QueryInterceptionHookPoint(Point::PRE_RECV_MESSAGE)) {
+      if (next_ < messages_.size()) {
+        operations.GiveMessage(ReplyOf(messages_[next_++]));
+      } else {
+        methods->FailHijackedRecvMessage();
+      }
+    }
+    if (methods->QueryInterceptionHookPoint(Point::PRE_RECV_STATUS))
+      *methods->GetRecvStatus() = grpc::Status::OK;
+    operations.Complete();
+  }
+
+ private:
+  const ShownAgain shown_again_;
+  const std::vector<std::string> messages_;
+  size_t next_ = 0;
+  Shown* const shown_;
+};
+
+class Factory : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  Factory(ShownAgain shown_again, std::vector<std::string> messages,
+          Shown* shown)
+      : shown_again_(shown_again),
+        messages_(std::move(messages)),
+        shown_(shown) {}
+
+  grpc::experimental::Interceptor* CreateClientInterceptor(
+      grpc::experimental::ClientRpcInfo* /*info*/) override {
+    return new Answering(shown_again_, messages_, shown_);
+  }
+
+ private:
+  const ShownAgain shown_again_;
+  const std::vector<std::string> messages_;
+  Shown* const shown_;
+};
+
+std::unique_ptr<EchoService::Stub> NewStub(ShownAgain shown_again,
+                                           std::vector<std::string> messages,
+                                           Shown* shown) {
+  std::vector<
+      std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>
+      factories;
+  factories.push_back(
+      std::make_unique<Factory>(shown_again, std::move(messages), shown));
+  return EchoService::NewStub(
+      grpc::experimental::CreateCustomChannelWithInterceptors(
+          "unix:/nowhere", grpc::InsecureChannelCredentials(),
+          grpc::ChannelArguments(), std::move(factories)));
+}
+
+class TakenOperationsTest : public ::testing::TestWithParam<ShownAgain> {
+ protected:
+  void ExpectShown(int times) {
+    EXPECT_EQ(shown_.to_be_done, times);
+    EXPECT_EQ(shown_.complete, GetParam() == ShownAgain::kYes ? times : 0);
+  }
+
+  Shown shown_;
+};
+
+INSTANTIATE_TEST_SUITE_P(, TakenOperationsTest,
+                         ::testing::Values(ShownAgain::kYes, ShownAgain::kNo),
+                         [](const ::testing::TestParamInfo<ShownAgain>& info) {
+                           return info.param == ShownAgain::kYes ? "ShownAgain"
+                                                                 : "ShownOnce";
+                         });
+
+TEST_P(TakenOperationsTest, AUnaryCallGetsItsAnswer) {
+  const auto stub = NewStub(GetParam(), {"hello"}, &shown_);
+  grpc::ClientContext context;
+  EchoReply reply;
+  const grpc::Status status = stub->Unary(&context, EchoRequest(), &reply);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(reply.payload(), "hello");
+  ExpectShown(1);
+}
+
+TEST_P(TakenOperationsTest, AStreamGetsItsMessagesAndItsEnd) {
+  const auto stub = NewStub(GetParam(), {"one", "two"}, &shown_);
+  grpc::ClientContext context;
+  const auto stream = stub->Bidi(&context);  // sends metadata
+  EXPECT_TRUE(stream->Write(EchoRequest()));
+  EXPECT_TRUE(stream->WritesDone());
+  EchoReply reply;
+  EXPECT_TRUE(stream->Read(&reply));
+  EXPECT_EQ(reply.payload(), "one");
+  EXPECT_TRUE(stream->Read(&reply));
+  EXPECT_EQ(reply.payload(), "two");
+  EXPECT_FALSE(stream->Read(&reply));
+  EXPECT_TRUE(stream->Finish().ok());
+  ExpectShown(7);
+}
+
+// The queue of an asynchronous application, which is shut down.
+TEST(TakenOperationsQueueTest, ComesToItsEnd) {
+  Shown shown;
+  const auto stub = NewStub(ShownAgain::kYes, {"hello"}, &shown);
+  grpc::CompletionQueue queue;
+  grpc::ClientContext context;
+  const auto call = stub->AsyncUnary(&context, EchoRequest(), &queue);
+  EchoReply reply;
+  grpc::Status status;
+  call->Finish(&reply, &status, &status);
+  queue.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_EQ(tag, &status);
+  EXPECT_TRUE(ok);
+  EXPECT_TRUE(status.ok());
+  EXPECT_EQ(reply.payload(), "hello");
+  EXPECT_FALSE(queue.Next(&tag, &ok));
+}
+
+}  // namespace
+}  // namespace grpc_shm
