@@ -135,7 +135,7 @@ class Reactor {
   UniqueFd epoll_ ABSL_GUARDED_BY(mu_);
   UniqueFd wake_
       ABSL_GUARDED_BY(mu_);  // eventfd, edge-triggered and never read
-  UniqueFd timer_ ABSL_GUARDED_BY(mu_);  // timerfd
+  UniqueFd timer_ ABSL_GUARDED_BY(mu_);       // timerfd
   Nanos armed_for_ ABSL_GUARDED_BY(mu_) = 0;  // 0: not armed
   uint64_t next_id_ ABSL_GUARDED_BY(mu_) =
       16;  // lower ids are the reactor's own descriptors
