@@ -67,6 +67,7 @@ absl::Status Reactor::EnsureStarted() {
   epoll_ = std::move(epoll);
   wake_ = std::move(wake);
   timer_ = std::move(timer);
+  armed_for_ = 0;
   if (!ReplaceWaitingThread()) {
     epoll_.reset();
     return absl::ResourceExhaustedError(
