@@ -173,7 +173,7 @@ int MaxReceiveMessageBytes(const grpc::Server& server) {
 TakenOperations::TakenOperations(
     grpc::experimental::InterceptorBatchMethods* methods,
     ShownAgain shown_again)
-    : methods_(methods) {
+    : methods_(methods), shown_again_(shown_again) {
   auto* const batch =
       static_cast<grpc::internal::InterceptorBatchMethodsImpl*>(methods);
   operations_ = batch->*Member(BatchOperations());

@@ -156,6 +156,7 @@ class TakenOperations {
   grpc::experimental::InterceptorBatchMethods* methods() const {
     return methods_;
   }
+  ShownAgain shown_again() const { return shown_again_; }
 
   // Has the operation that sends a message fail.
   void FailSend() const;
@@ -170,6 +171,7 @@ class TakenOperations {
  private:
   grpc::experimental::InterceptorBatchMethods* methods_ = nullptr;
   grpc::internal::CallOpSetInterface* operations_ = nullptr;
+  ShownAgain shown_again_ = ShownAgain::kYes;
 };
 
 // The message to be sent, if it is one of protobuf's that nobody has serialized

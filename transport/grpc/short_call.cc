@@ -70,7 +70,6 @@ void ShortCall::TakeOver(Methods* methods, ShownAgain shown_again,
                                [](const Batch& each) { return !each.used; });
   batch.used = true;
   batch.operations = TakenOperations(methods, shown_again);
-  batch.shown_again = shown_again;
   batch.complete = complete;
   under_way_.fetch_add(1, std::memory_order_relaxed);
   batch.initial_metadata = has(Point::PRE_RECV_INITIAL_METADATA);
@@ -247,8 +246,7 @@ void ShortCall::Advance(Effects* effects) {
     if (!batch.done()) continue;
     batch.used = false;
     effects->complete[effects->count++] = {
-        batch.operations, batch.shown_again,
-        std::exchange(batch.complete, nullptr)};
+        batch.operations, std::exchange(batch.complete, nullptr)};
   }
 }
 
@@ -351,7 +349,8 @@ void ShortCall::Do(Effects effects) {
   for (size_t i = 0; i < effects.count; ++i) {
     under_way_.fetch_sub(1, std::memory_order_release);
     const Effects::Complete& complete = effects.complete[i];
-    if (complete.shown_again == ShownAgain::kYes) channel_->CountUntaken(1);
+    if (complete.operations.shown_again() == ShownAgain::kYes)
+      channel_->CountUntaken(1);
     complete.operations.Complete();
     if (complete.event != nullptr) complete.event->Happen();
   }

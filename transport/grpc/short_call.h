@@ -100,7 +100,6 @@ class ShortCall final : public CallHandler,
     bool status = false;
     bool send = false;
     TakenOperations operations;
-    ShownAgain shown_again = ShownAgain::kYes;
     Session::Completion* complete = nullptr;
 
     bool done() const {
@@ -114,7 +113,6 @@ class ShortCall final : public CallHandler,
   struct Effects {
     struct Complete {
       TakenOperations operations;
-      ShownAgain shown_again = ShownAgain::kYes;
       Session::Completion* event = nullptr;
     };
     std::array<Complete, 4> complete;

@@ -30,6 +30,13 @@ struct Shown {
   int complete = 0;
 };
 
+// What an interceptor does.
+struct Part {
+  ShownAgain shown_again;
+  std::vector<std::string> messages;
+  Shown* shown;
+};
+
 grpc_byte_buffer* ReplyOf(const std::string& payload) {
   EchoReply reply;
   reply.set_payload(payload);
@@ -40,26 +47,22 @@ grpc_byte_buffer* ReplyOf(const std::string& payload) {
   return buffer;
 }
 
-// Answers with `messages`, and then OK.
+// Answers with the messages of its part, and then OK.
 class Answering : public grpc::experimental::Interceptor {
  public:
-  Answering(ShownAgain shown_again, std::vector<std::string> messages,
-            Shown* shown)
-      : shown_again_(shown_again),
-        messages_(std::move(messages)),
-        shown_(shown) {}
+  explicit Answering(Part part) : part_(std::move(part)) {}
 
   void Intercept(Methods* methods) override {
     if (AreComplete(methods)) {
-      ++shown_->complete;
+      ++part_.shown->complete;
       methods->Proceed();
       return;
     }
-    ++shown_->to_be_done;
-    const TakenOperations operations(methods, shown_again_);
+    ++part_.shown->to_be_done;
+    const TakenOperations operations(methods, part_.shown_again);
     if (methods->QueryInterceptionHookPoint(Point::PRE_RECV_MESSAGE)) {
-      if (next_ < messages_.size()) {
-        operations.GiveMessage(ReplyOf(messages_[next_++]));
+      if (next_ < part_.messages.size()) {
+        operations.GiveMessage(ReplyOf(part_.messages[next_++]));
       } else {
         methods->FailHijackedRecvMessage();
       }
@@ -70,39 +73,28 @@ class Answering : public grpc::experimental::Interceptor {
   }
 
  private:
-  const ShownAgain shown_again_;
-  const std::vector<std::string> messages_;
+  const Part part_;
   size_t next_ = 0;
-  Shown* const shown_;
 };
 
 class Factory : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
-  Factory(ShownAgain shown_again, std::vector<std::string> messages,
-          Shown* shown)
-      : shown_again_(shown_again),
-        messages_(std::move(messages)),
-        shown_(shown) {}
+  explicit Factory(Part part) : part_(std::move(part)) {}
 
   grpc::experimental::Interceptor* CreateClientInterceptor(
       grpc::experimental::ClientRpcInfo* /*info*/) override {
-    return new Answering(shown_again_, messages_, shown_);
+    return new Answering(part_);
   }
 
  private:
-  const ShownAgain shown_again_;
-  const std::vector<std::string> messages_;
-  Shown* const shown_;
+  const Part part_;
 };
 
-std::unique_ptr<EchoService::Stub> NewStub(ShownAgain shown_again,
-                                           std::vector<std::string> messages,
-                                           Shown* shown) {
+std::unique_ptr<EchoService::Stub> NewStub(Part part) {
   std::vector<
       std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>
       factories;
-  factories.push_back(
-      std::make_unique<Factory>(shown_again, std::move(messages), shown));
+  factories.push_back(std::make_unique<Factory>(std::move(part)));
   return EchoService::NewStub(
       grpc::experimental::CreateCustomChannelWithInterceptors(
           "unix:/nowhere", grpc::InsecureChannelCredentials(),
@@ -127,7 +119,7 @@ INSTANTIATE_TEST_SUITE_P(, TakenOperationsTest,
                          });
 
 TEST_P(TakenOperationsTest, AUnaryCallGetsItsAnswer) {
-  const auto stub = NewStub(GetParam(), {"hello"}, &shown_);
+  const auto stub = NewStub({GetParam(), {"hello"}, &shown_});
   grpc::ClientContext context;
   EchoReply reply;
   const grpc::Status status = stub->Unary(&context, EchoRequest(), &reply);
@@ -137,7 +129,7 @@ TEST_P(TakenOperationsTest, AUnaryCallGetsItsAnswer) {
 }
 
 TEST_P(TakenOperationsTest, AStreamGetsItsMessagesAndItsEnd) {
-  const auto stub = NewStub(GetParam(), {"one", "two"}, &shown_);
+  const auto stub = NewStub({GetParam(), {"one", "two"}, &shown_});
   grpc::ClientContext context;
   const auto stream = stub->Bidi(&context);  // sends metadata
   EXPECT_TRUE(stream->Write(EchoRequest()));
@@ -155,7 +147,7 @@ TEST_P(TakenOperationsTest, AStreamGetsItsMessagesAndItsEnd) {
 // The queue of an asynchronous application, which is shut down.
 TEST(TakenOperationsQueueTest, ComesToItsEnd) {
   Shown shown;
-  const auto stub = NewStub(ShownAgain::kYes, {"hello"}, &shown);
+  const auto stub = NewStub({ShownAgain::kYes, {"hello"}, &shown});
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
   const auto call = stub->AsyncUnary(&context, EchoRequest(), &queue);
