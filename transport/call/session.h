@@ -276,8 +276,10 @@ class Session final : public Expirable,
 
   // Reads what is there, if nobody drives: on behalf of a thread that has other
   // things to do than to wait, and that comes back before it waits for
-  // anything. While it has them, nobody is woken for what arrives.
-  void Poll();
+  // anything. While it has them, nobody is woken for what arrives. If nothing
+  // is there, and it has nothing else to do but to wait (`waits`), it does so
+  // here for a while, awake.
+  void Poll(bool waits);
 
   // Has somebody be woken for what arrives, should nobody be: for who waits
   // otherwise than by a Caller, a Driver or Poll.

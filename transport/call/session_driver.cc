@@ -185,17 +185,24 @@ void Session::Driver::Until(absl::FunctionRef<bool()> done) {
   }
 }
 
-void Session::Poll() {
+void Session::Poll(bool waits) {
   if (application_stalled_.load(std::memory_order_relaxed))
     application_stalled_.store(false);
   if (driven_.load(std::memory_order_relaxed)) return;
   {
     MutexLock lock(&read_mu_);
     if (link_ == nullptr || broken_) return;
-    if (!HasUnread() && (!lingering_.load() || IsApplicationBusy())) return;
+    if (!waits && !HasUnread() && (!lingering_.load() || IsApplicationBusy()))
+      return;
   }
   if (!TryDrive()) return;
-  for (int batch = 0; batch < kMostBatchesPolled && Advance(); ++batch) {
+  int batches = 0;
+  while (batches < kMostBatchesPolled) {
+    if (Advance()) {
+      ++batches;
+    } else if (batches > 0 || !waits || !Spin(/*gives_way=*/false)) {
+      break;
+    }
   }
   if (!LeaveToApplication()) LetOthersDrive();
 }

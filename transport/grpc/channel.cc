@@ -20,6 +20,7 @@
 #include "transport/base/fork.h"
 #include "transport/grpc/client_call.h"
 #include "transport/grpc/client_channel.h"
+#include "transport/grpc/completion_run.h"
 #include "transport/grpc/convert.h"
 #include "transport/grpc/direct_channel.h"
 #include "transport/grpc/forked_call.h"
@@ -241,34 +242,38 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
     const std::shared_ptr<ShortCall> call = call_;
     const bool receives = methods->GetRecvMessage() != nullptr;
     const bool waits = IsOnThisStack(methods);
-    const ShownAgain shown_again = waits ? ShownAgain::kNo : ShownAgain::kYes;
+    const bool sends = Sends(methods);
+    const TakenOperations operations(
+        methods, waits ? ShownAgain::kNo : ShownAgain::kYes);
     std::vector<std::shared_ptr<Session>> others;
     const std::shared_ptr<Session> session =
         receives ? channel_->session(&others) : nullptr;
     if (session == nullptr) {
-      call->Perform(methods, shown_again, nullptr);
+      if (call->Perform(operations, nullptr)) operations.CompleteHere();
       return;
     }
     if (waits) {
       if (others.empty()) {
-        PerformAndWait(methods, call.get(), session);
+        PerformAndWait(operations, sends, call.get(), session);
       } else {
-        PerformAndWaitForAny(methods, call.get(), session, std::move(others));
+        PerformAndWaitForAny(operations, call.get(), session,
+                             std::move(others));
       }
+      operations.CompleteHere();
     } else if (channel_->short_calls() > 1) {
       // An asynchronous application with several calls has more to do than to
       // wait for this one. It looks for what has come when it has nothing else
       // to do: what comes in between can be read all at once then.
       const std::shared_ptr<ClientChannel> channel = channel_;
-      call->Perform(methods, shown_again, nullptr);
-      if (!channel->HasUntaken()) PollAll(session, others);
+      call->Perform(operations, nullptr);
+      if (!channel->HasUntaken()) PollAll(session, others, /*waits=*/false);
     } else if (others.empty()) {
       Session::Driver driver(session);
-      call->Perform(methods, shown_again, nullptr);
+      call->Perform(operations, nullptr);
       driver.Until([&call] { return call->IsIdle(); });
     } else {
       Session::Drivers drivers(session, std::move(others));
-      call->Perform(methods, shown_again, nullptr);
+      call->Perform(operations, nullptr);
       drivers.Until([&call] { return call->IsIdle(); });
     }
   }
@@ -277,9 +282,11 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
   using Hook = grpc::experimental::InterceptionHookPoints;
 
   static void PollAll(const std::shared_ptr<Session>& session,
-                      const std::vector<std::shared_ptr<Session>>& others) {
-    session->Poll();
-    for (const auto& other : others) other->Poll();
+                      const std::vector<std::shared_ptr<Session>>& others,
+                      bool waits) {
+    const CompletionRun run;
+    session->Poll(waits && others.empty());
+    for (const auto& other : others) other->Poll(/*waits=*/false);
   }
 
   // The application has taken the operations from its queue.
@@ -289,7 +296,7 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
     if (channel->CountUntaken(-1) == 0 && !IsForkedChild()) {
       std::vector<std::shared_ptr<Session>> others;
       if (const auto session = channel->session(&others))
-        PollAll(session, others);
+        PollAll(session, others, /*waits=*/true);
     }
     methods->Proceed();
   }
@@ -297,23 +304,23 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
   // The caller can do nothing before the operations are complete. It sleeps
   // here, if it has to, and not where gRPC would have it sleep: in a poll, from
   // which to be woken costs more.
-  static void PerformAndWait(
-      grpc::experimental::InterceptorBatchMethods* methods, ShortCall* call,
-      const std::shared_ptr<Session>& session) {
-    Session::Caller caller(session, Sends(methods));
-    call->Perform(methods, ShownAgain::kNo, caller.complete());
+  static void PerformAndWait(const TakenOperations& operations, bool sends,
+                             ShortCall* call,
+                             const std::shared_ptr<Session>& session) {
+    Session::Caller caller(session, sends);
+    call->Perform(operations, caller.complete());
     caller.Await([call] { return call->IsOpen(); });
   }
 
   // The same where any of several servers may answer.
   static void PerformAndWaitForAny(
-      grpc::experimental::InterceptorBatchMethods* methods, ShortCall* call,
+      const TakenOperations& operations, ShortCall* call,
       const std::shared_ptr<Session>& session,
       std::vector<std::shared_ptr<Session>> others) {
     Session::Completion complete;
     {
       Session::Drivers drivers(session, std::move(others));
-      call->Perform(methods, ShownAgain::kNo, &complete);
+      call->Perform(operations, &complete);
       drivers.Until([&complete] { return complete.HasHappened(); });
     }
     complete.Await();

@@ -11,6 +11,7 @@
 #include <typeinfo>
 
 #include "transport/grpc/message_class.h"
+#include "transport/grpc/pluck_shortcut.h"
 
 namespace grpc_shm {
 namespace {
@@ -151,6 +152,13 @@ ptrdiff_t BufferDistance() {
   return distance;
 }
 
+// What a set of operations knows about its call.
+grpc::internal::Call* CallOf(
+    grpc::experimental::InterceptorBatchMethods* methods) {
+  return static_cast<grpc::internal::InterceptorBatchMethodsImpl*>(methods)
+             ->*Member(BatchCall());
+}
+
 }  // namespace
 
 const std::vector<std::unique_ptr<grpc::internal::RpcServiceMethod>>& MethodsOf(
@@ -179,12 +187,10 @@ TakenOperations::TakenOperations(
   operations_ = batch->*Member(BatchOperations());
   operations_->SetHijackingState();
   if (shown_again == ShownAgain::kYes) return;
-  // The set of operations has its own copy of what it knows about the call, and
-  // looks there for interceptors. It has told the queue of a second turn.
-  grpc::internal::Call* const call = batch->*Member(BatchCall());
-  grpc::CompletionQueue* const queue = call->cq();
-  (queue->*Member(CompleteAvalanching()))();
-  *call = grpc::internal::Call(call->call(), /*call_hook=*/nullptr, queue);
+  // The queue was told of a second turn.
+  (queue()->*Member(CompleteAvalanching()))();
+  ForgetInterceptors();
+  BeginForPluck(operations_->core_cq_tag());
 }
 
 void TakenOperations::FailSend() const {
@@ -203,8 +209,35 @@ void TakenOperations::GiveMessage(grpc_byte_buffer* message) const {
                    reinterpret_cast<char*>(failed) + BufferDistance()));
 }
 
+// The set of operations has its own copy of what it knows about the call, and
+// looks there for interceptors.
+void TakenOperations::ForgetInterceptors() const {
+  grpc::internal::Call* const call = CallOf(methods_);
+  *call = grpc::internal::Call(call->call(), /*call_hook=*/nullptr, call->cq());
+}
+
+grpc::CompletionQueue* TakenOperations::queue() const {
+  return CallOf(methods_)->cq();
+}
+
+bool TakenOperations::is_callback() const {
+  return operations_->core_cq_tag() != operations_;
+}
+
 void TakenOperations::Complete() const {
   operations_->ContinueFillOpsAfterInterception();
+}
+
+void TakenOperations::CompleteUnshown() const {
+  // It is not shut down before it is told that there is no second turn.
+  grpc::CompletionQueue* const told = queue();
+  ForgetInterceptors();
+  Complete();
+  (told->*Member(CompleteAvalanching()))();
+}
+
+void TakenOperations::CompleteHere() const {
+  if (!CompleteForPluck(operations_->core_cq_tag())) Complete();
 }
 
 const google::protobuf::MessageLite* SentProtobuf(

@@ -165,10 +165,26 @@ class TakenOperations {
   // makes of it what the application asked for, whatever its type. Takes it.
   void GiveMessage(grpc_byte_buffer* message) const;
 
-  // The operations are gone after this.
+  // Where the application takes them from, and whether that is a callback's.
+  // Valid until Complete().
+  grpc::CompletionQueue* queue() const;
+  bool is_callback() const;
+
+  // The operations are gone after this. Any thread.
   void Complete() const;
 
+  // The same for operations that would be shown again, but are not after all.
+  // Not for those of a thread that waits.
+  void CompleteUnshown() const;
+
+  // The same for operations that are shown once, on the thread that they were
+  // taken over on, before it returns from that: it finds them complete when it
+  // waits for them, and gRPC's core has nothing to do with them.
+  void CompleteHere() const;
+
  private:
+  void ForgetInterceptors() const;
+
   grpc::experimental::InterceptorBatchMethods* methods_ = nullptr;
   grpc::internal::CallOpSetInterface* operations_ = nullptr;
   ShownAgain shown_again_ = ShownAgain::kYes;

@@ -109,7 +109,7 @@ class InlineCall::Hook : public grpc::internal::CallHook {
     shown = nullptr;
     const TakenOperations taken(methods, ShownAgain::kNo);
     call_->Perform(taken);
-    taken.Complete();
+    taken.CompleteHere();
   }
 
  private:

@@ -11,6 +11,7 @@
 #include "transport/base/fork.h"
 #include "transport/base/monotonic_clock.h"
 #include "transport/grpc/client_channel.h"
+#include "transport/grpc/completion_run.h"
 #include "transport/grpc/convert.h"
 #include "transport/grpc/sent_message.h"
 #include "transport/link/reactor.h"
@@ -50,27 +51,37 @@ ShortCall::~ShortCall() {
 
 // ---- From the application
 
-void ShortCall::Perform(Methods* methods, ShownAgain shown_again,
-                        Session::Completion* complete) {
+bool ShortCall::Perform(const TakenOperations& operations,
+                        Session::Completion* done) {
   Effects effects;
+  bool left_to_caller = false;
   {
     MutexLock lock(&mu_);
-    TakeOver(methods, shown_again, complete, &effects);
+    TakeOver(operations, done, &effects);
     Advance(&effects);
   }
+  if (operations.shown_again() == ShownAgain::kNo && done == nullptr) {
+    for (size_t i = 0; i < effects.count; ++i) {
+      Effects::Complete& complete = effects.complete[i];
+      if (complete.operations.methods() != operations.methods()) continue;
+      complete.left_to_caller = left_to_caller = true;
+    }
+  }
   Do(std::move(effects));
+  return left_to_caller;
 }
 
-void ShortCall::TakeOver(Methods* methods, ShownAgain shown_again,
-                         Session::Completion* complete, Effects* effects) {
+void ShortCall::TakeOver(const TakenOperations& operations,
+                         Session::Completion* done, Effects* effects) {
+  Methods* const methods = operations.methods();
   const auto has = [methods](Point point) {
     return methods->QueryInterceptionHookPoint(point);
   };
   Batch& batch = *std::find_if(batches_.begin(), batches_.end(),
                                [](const Batch& each) { return !each.used; });
   batch.used = true;
-  batch.operations = TakenOperations(methods, shown_again);
-  batch.complete = complete;
+  batch.operations = operations;
+  batch.event = done;
   under_way_.fetch_add(1, std::memory_order_relaxed);
   batch.initial_metadata = has(Point::PRE_RECV_INITIAL_METADATA);
   batch.message = has(Point::PRE_RECV_MESSAGE);
@@ -84,8 +95,7 @@ void ShortCall::TakeOver(Methods* methods, ShownAgain shown_again,
     effects->start = !trailers_.has_value();
   }
   if (has(Point::PRE_SEND_MESSAGE)) {
-    OutgoingMessage message =
-        TakeSent(methods, /*may_borrow=*/complete != nullptr);
+    OutgoingMessage message = TakeSent(methods, /*may_borrow=*/done != nullptr);
     // Who waits for the answer need not wait for this as well.
     batch.send = !batch.status;
     Send(std::move(message), effects);
@@ -245,8 +255,8 @@ void ShortCall::Advance(Effects* effects) {
     }
     if (!batch.done()) continue;
     batch.used = false;
-    effects->complete[effects->count++] = {
-        batch.operations, std::exchange(batch.complete, nullptr)};
+    effects->complete[effects->count++] = {batch.operations, batch.event,
+                                           batch.event != nullptr};
   }
 }
 
@@ -349,9 +359,11 @@ void ShortCall::Do(Effects effects) {
   for (size_t i = 0; i < effects.count; ++i) {
     under_way_.fetch_sub(1, std::memory_order_release);
     const Effects::Complete& complete = effects.complete[i];
-    if (complete.operations.shown_again() == ShownAgain::kYes)
-      channel_->CountUntaken(1);
-    complete.operations.Complete();
+    if (complete.operations.shown_again() == ShownAgain::kYes) {
+      CompletionRun::Complete(channel_.get(), complete.operations);
+    } else if (!complete.left_to_caller) {
+      complete.operations.Complete();
+    }
     if (complete.event != nullptr) complete.event->Happen();
   }
 }

@@ -62,10 +62,11 @@ class ShortCall final : public CallHandler,
   ShortCall(std::shared_ptr<ClientChannel> channel, Traits traits);
   ~ShortCall() override;
 
-  // Performs what an interceptor is shown. `complete` may be null; it happens
-  // when the operations are complete, and must live until then.
-  void Perform(grpc::experimental::InterceptorBatchMethods* methods,
-               ShownAgain shown_again, Session::Completion* complete);
+  // Performs what an interceptor has taken over, and has it complete when it is
+  // done, on the thread that finds that out. Not so operations that are shown
+  // once, which the caller completes: those that are done already, if true is
+  // returned; and those with `done`, which happens then, and must live so long.
+  bool Perform(const TakenOperations& operations, Session::Completion* done);
 
   // Whether no operations are under way.
   bool IsIdle() const {
@@ -100,7 +101,7 @@ class ShortCall final : public CallHandler,
     bool status = false;
     bool send = false;
     TakenOperations operations;
-    Session::Completion* complete = nullptr;
+    Session::Completion* event = nullptr;
 
     bool done() const {
       return !initial_metadata && !message && !status && !send;
@@ -114,6 +115,7 @@ class ShortCall final : public CallHandler,
     struct Complete {
       TakenOperations operations;
       Session::Completion* event = nullptr;
+      bool left_to_caller = false;
     };
     std::array<Complete, 4> complete;
     size_t count = 0;
@@ -123,8 +125,7 @@ class ShortCall final : public CallHandler,
     std::shared_ptr<Call> consumed;  // a message
   };
 
-  void TakeOver(grpc::experimental::InterceptorBatchMethods* methods,
-                ShownAgain shown_again, Session::Completion* complete,
+  void TakeOver(const TakenOperations& operations, Session::Completion* done,
                 Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Send(OutgoingMessage message, Effects* effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -321,13 +321,13 @@ TEST_F(LingeringTest, AnApplicationThatIsBusyIsNotInterrupted) {
   for (int i = 0; i < 20; ++i) {
     untaken_->store(1);
     SendMessage();
-    client_->Poll();
+    client_->Poll(/*waits=*/false);
     const bool woken = SendMessage();
     silent += !woken;
-    client_->Poll();
+    client_->Poll(/*waits=*/false);
     // It waits from here on.
     untaken_->store(0);
-    client_->Poll();
+    client_->Poll(/*waits=*/false);
     if (SendMessage()) {
       ++armed;
       peer_->RingDoorbell();
@@ -340,7 +340,7 @@ TEST_F(LingeringTest, AnApplicationThatIsBusyIsNotInterrupted) {
 
 TEST_F(LingeringTest, AnApplicationThatTakesNothingIsNotWaitedFor) {
   untaken_->store(1);
-  client_->Poll();
+  client_->Poll(/*waits=*/false);
   // A timer is set each time that it is waited for. As many messages as there
   // is credit for.
   int64_t set = INT64_MAX;

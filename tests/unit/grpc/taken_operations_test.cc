@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "tests/integration/echo.grpc.pb.h"
 #include "transport/grpc/grpc_access.h"
+#include "transport/grpc/pluck_shortcut.h"
 
 namespace grpc_shm {
 namespace {
@@ -30,9 +32,12 @@ struct Shown {
   int complete = 0;
 };
 
+// How operations become complete.
+enum class Way { kShownAgain, kShownOnce, kHere };
+
 // What an interceptor does.
 struct Part {
-  ShownAgain shown_again;
+  Way way;
   std::vector<std::string> messages;
   Shown* shown;
 };
@@ -59,7 +64,9 @@ class Answering : public grpc::experimental::Interceptor {
       return;
     }
     ++part_.shown->to_be_done;
-    const TakenOperations operations(methods, part_.shown_again);
+    const TakenOperations operations(methods, part_.way == Way::kShownAgain
+                                                  ? ShownAgain::kYes
+                                                  : ShownAgain::kNo);
     if (methods->QueryInterceptionHookPoint(Point::PRE_RECV_MESSAGE)) {
       if (next_ < part_.messages.size()) {
         operations.GiveMessage(ReplyOf(part_.messages[next_++]));
@@ -69,7 +76,11 @@ class Answering : public grpc::experimental::Interceptor {
     }
     if (methods->QueryInterceptionHookPoint(Point::PRE_RECV_STATUS))
       *methods->GetRecvStatus() = grpc::Status::OK;
-    operations.Complete();
+    if (part_.way == Way::kHere) {
+      operations.CompleteHere();
+    } else {
+      operations.Complete();
+    }
   }
 
  private:
@@ -101,21 +112,28 @@ std::unique_ptr<EchoService::Stub> NewStub(Part part) {
           grpc::ChannelArguments(), std::move(factories)));
 }
 
-class TakenOperationsTest : public ::testing::TestWithParam<ShownAgain> {
+class TakenOperationsTest : public ::testing::TestWithParam<Way> {
  protected:
   void ExpectShown(int times) {
     EXPECT_EQ(shown_.to_be_done, times);
-    EXPECT_EQ(shown_.complete, GetParam() == ShownAgain::kYes ? times : 0);
+    EXPECT_EQ(shown_.complete, GetParam() == Way::kShownAgain ? times : 0);
   }
 
   Shown shown_;
 };
 
 INSTANTIATE_TEST_SUITE_P(, TakenOperationsTest,
-                         ::testing::Values(ShownAgain::kYes, ShownAgain::kNo),
-                         [](const ::testing::TestParamInfo<ShownAgain>& info) {
-                           return info.param == ShownAgain::kYes ? "ShownAgain"
-                                                                 : "ShownOnce";
+                         ::testing::Values(Way::kShownAgain, Way::kShownOnce,
+                                           Way::kHere),
+                         [](const ::testing::TestParamInfo<Way>& info) {
+                           switch (info.param) {
+                             case Way::kShownAgain:
+                               return "ShownAgain";
+                             case Way::kShownOnce:
+                               return "ShownOnce";
+                             default:
+                               return "Here";
+                           }
                          });
 
 TEST_P(TakenOperationsTest, AUnaryCallGetsItsAnswer) {
@@ -147,7 +165,7 @@ TEST_P(TakenOperationsTest, AStreamGetsItsMessagesAndItsEnd) {
 // The queue of an asynchronous application, which is shut down.
 TEST(TakenOperationsQueueTest, ComesToItsEnd) {
   Shown shown;
-  const auto stub = NewStub({ShownAgain::kYes, {"hello"}, &shown});
+  const auto stub = NewStub({Way::kShownAgain, {"hello"}, &shown});
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
   const auto call = stub->AsyncUnary(&context, EchoRequest(), &queue);
@@ -163,6 +181,53 @@ TEST(TakenOperationsQueueTest, ComesToItsEnd) {
   EXPECT_TRUE(status.ok());
   EXPECT_EQ(reply.payload(), "hello");
   EXPECT_FALSE(queue.Next(&tag, &ok));
+}
+
+// ---- What Pluck() takes from its thread
+
+TEST(PluckShortcutTest, HoldsOneTag) {
+  const int first = 0;
+  const int second = 0;
+  EXPECT_TRUE(CompleteForPluck(&first));
+  EXPECT_FALSE(CompleteForPluck(&second));
+  BeginForPluck(&second);  // another's
+  EXPECT_FALSE(CompleteForPluck(&second));
+  BeginForPluck(&first);
+  EXPECT_TRUE(CompleteForPluck(&second));
+  BeginForPluck(&second);
+}
+
+TEST(PluckShortcutTest, IsForItsTagOnly) {
+  grpc_completion_queue* const queue =
+      grpc_completion_queue_create_for_pluck(nullptr);
+  const auto pluck = [queue](void* tag) {
+    return grpc::g_core_codegen_interface->grpc_completion_queue_pluck(
+        queue, tag, gpr_time_0(GPR_CLOCK_REALTIME), nullptr);
+  };
+  int first = 0;
+  int second = 0;
+  ASSERT_TRUE(CompleteForPluck(&first));
+  EXPECT_EQ(pluck(&second).type, GRPC_QUEUE_TIMEOUT);
+  const grpc_event event = pluck(&first);
+  EXPECT_EQ(event.type, GRPC_OP_COMPLETE);
+  EXPECT_EQ(event.success, 1);
+  EXPECT_EQ(event.tag, &first);
+  EXPECT_EQ(pluck(&first).type, GRPC_QUEUE_TIMEOUT);
+  grpc_completion_queue_shutdown(queue);
+  grpc_completion_queue_destroy(queue);
+}
+
+TEST(PluckShortcutTest, IsForItsThreadOnly) {
+  const int tag = 0;
+  ASSERT_TRUE(CompleteForPluck(&tag));
+  std::thread([&tag] {
+    const int other = 0;
+    BeginForPluck(&tag);
+    EXPECT_TRUE(CompleteForPluck(&other));
+  }).join();
+  const int second = 0;
+  EXPECT_FALSE(CompleteForPluck(&second));
+  BeginForPluck(&tag);
 }
 
 }  // namespace
