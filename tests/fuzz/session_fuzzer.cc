@@ -31,7 +31,7 @@ namespace {
 using testing::RawLink;
 
 constexpr size_t kRingBytes = size_t{16} << 10;
-constexpr int64_t kMaxMessageBytes = 64 << 10;
+constexpr int64_t kMaxMessageBytes = 80 << 10;
 constexpr size_t kMaxCalls = 4;
 constexpr absl::Duration kPatience = absl::Seconds(20);
 
@@ -109,8 +109,15 @@ void Take(AppCall* call, bool client) {
   if (auto* const message = absl::get_if<ReceivedMessage>(&*item)) {
     FUZZ_CHECK(!call->half_closed);
     FUZZ_CHECK(message->size() <= static_cast<size_t>(kMaxMessageBytes));
+    size_t beside = message->size();
     uint64_t sum = 0;  // of what was received, every byte is there
-    for (size_t i = 0; i < message->size(); ++i)
+    if (message->has_body()) {
+      const std::string value = message->ReleaseBody();
+      FUZZ_CHECK(value.size() == message->body().size);
+      beside -= value.size();
+      for (const char c : value) sum += static_cast<unsigned char>(c);
+    }
+    for (size_t i = 0; i < beside; ++i)
       sum += std::to_integer<uint64_t>(message->data()[i]);
     FUZZ_CHECK(sum <= uint64_t{255} * message->size());
     ++call->taken;
@@ -213,7 +220,8 @@ std::string PayloadOf(const Frame& frame) {
     case Frame::kFirstFragment:
       return testing::FirstFragment(
           frame.first_fragment().total(),
-          std::string(frame.first_fragment().filler() % kRingBytes, 'f'));
+          frame.first_fragment().begin() +
+              std::string(frame.first_fragment().filler() % kRingBytes, 'f'));
     case Frame::kFiller:
       return std::string(frame.filler() % kRingBytes, 'f');
     default:
@@ -323,6 +331,7 @@ void Run(const SessionInput& input) {
       Session::Start(std::move(ends.honest), options, app);
   FUZZ_CHECK(started.ok());
   const std::shared_ptr<Session> session = *std::move(started);
+  session->WantBodies(true);
   {
     const MemoryMutator::Scope mutator(input.mutator(), peer.segment(),
                                        sizeof(LinkControl), peer.segment(),

@@ -168,7 +168,6 @@ class Call : public std::enable_shared_from_this<Call> {
   // Guarded by session_->read_mu_: the message being assembled.
   bool assembling_ = false;
   ReceivedMessage assembly_;
-  size_t assembled_ = 0;  // bytes
 };
 
 }  // namespace grpc_shm

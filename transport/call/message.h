@@ -6,41 +6,62 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "transport/call/message_block.h"
+#include "transport/call/wire_body.h"
 
 namespace grpc_shm {
 
-// A received message: one block of memory of its own, filled from the ring.
-// Move-only.
+// A received message, filled from the ring: one block of memory of its own. The
+// value of one field may be apart from that, in a string, for who can use that
+// without another copy. Move-only.
 class ReceivedMessage {
  public:
   ReceivedMessage() = default;
 
-  // A block of `bytes` to fill, or one with data() == nullptr if there is no
-  // memory.
-  static ReceivedMessage Allocate(size_t bytes) {
-    ReceivedMessage message;
-    message.data_.reset(MessageBlock::Allocate(bytes));
-    message.size_ = bytes;
-    return message;
-  }
+  // Memory for `bytes` to fill; data() == nullptr if there is none.
+  static ReceivedMessage Allocate(size_t bytes);
 
-  std::byte* data() { return data_.get(); }
+  // The same with the value of `body` apart.
+  static ReceivedMessage AllocateWith(const WireBody& body, size_t bytes);
+
+  // Appends the next `bytes`, not more than left().
+  void Write(const std::byte* from, size_t bytes);
   size_t size() const { return size_; }
+  size_t left() const { return size_ - filled_; }
 
-  // Hands the block over to the caller, who frees it with MessageBlock::Free.
+  // The message, or what is beside the value that is apart: all other bytes, in
+  // their order.
+  std::byte* data() { return data_.get(); }
+  const std::byte* data() const { return data_.get(); }
+
+  // What is apart. Offsets are in the whole message.
+  bool has_body() const { return body_ != nullptr; }
+  const WireBody& body() const { return body_->at; }
+  const std::string& body_value() const { return body_->value; }
+
+  // Hands the block over to the caller, who frees it with MessageBlock::Free;
+  // and the value.
   std::byte* Release() { return data_.release(); }
+  std::string ReleaseBody() { return std::move(body_->value); }
 
  private:
   struct Free {
     void operator()(std::byte* block) const { MessageBlock::Free(block); }
   };
+  struct Body {
+    WireBody at;
+    std::string value;
+  };
 
   std::unique_ptr<std::byte, Free> data_;
   size_t size_ = 0;
+  size_t filled_ = 0;
+  std::unique_ptr<Body> body_;
 };
 
 // A message to send: pieces of memory, read once from front to back. They

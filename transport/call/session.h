@@ -281,6 +281,12 @@ class Session final : public Expirable,
   // here for a while, awake.
   void Poll(bool waits);
 
+  // Whether large messages should be received with the value of their largest
+  // field apart (ReceivedMessage::body): as the latest receiver of one can use.
+  void WantBodies(bool wanted) {
+    wants_bodies_.store(wanted, std::memory_order_relaxed);
+  }
+
   // Has somebody be woken for what arrives, should nobody be: for who waits
   // otherwise than by a Caller, a Driver or Poll.
   void EndLingering();
@@ -499,6 +505,7 @@ class Session final : public Expirable,
   // The asynchronous application has taken nothing from its queues from one
   // lookout to the next, and not polled since.
   std::atomic<bool> application_stalled_{false};
+  std::atomic<bool> wants_bodies_{false};
   Lookout lookout_{this};
   // Calls that anybody has, and what max_buffered_bytes counts. Relaxed: each
   // is a sum, of which a limit is checked some time.

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -13,11 +14,13 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "transport/base/fault_point.h"
 #include "transport/base/fork.h"
 #include "transport/call/metadata_charge.h"
 #include "transport/call/session.h"
 #include "transport/call/session_internal.h"
+#include "transport/call/wire_body.h"
 
 namespace grpc_shm {
 namespace {
@@ -37,6 +40,14 @@ constexpr int kMostIdleRings = 256;
 
 // A client that has not read so many refusals does not want to.
 constexpr size_t kMaxUnreadRefusals = size_t{64} << 10;
+
+// For a message of `total` bytes that begins with `first`, if that is known.
+ReceivedMessage AllocateMessage(size_t total,
+                                absl::Span<const std::byte> first) {
+  const absl::optional<WireBody> body = FindWireBody(first, total);
+  return body.has_value() ? ReceivedMessage::AllocateWith(*body, total)
+                          : ReceivedMessage::Allocate(total);
+}
 
 }  // namespace
 
@@ -346,6 +357,15 @@ absl::Status Session::HandleMessage(const RecordHeader& header,
     return ProtocolError("a message's fragment is empty");
   }
 
+  // The beginning of a large message, the peer's no more.
+  std::array<std::byte, kWireBodyWithin> copy;
+  absl::Span<const std::byte> first;
+  if (begin && total >= kMinWireBody &&
+      wants_bodies_.load(std::memory_order_relaxed)) {
+    first = absl::MakeConstSpan(copy).first(std::min(copy.size(), bytes));
+    std::memcpy(copy.data(), payload, first.size());
+  }
+
   std::shared_ptr<Call> call;
   {
     MutexLock lock(&mu_);
@@ -387,8 +407,7 @@ absl::Status Session::HandleMessage(const RecordHeader& header,
       }
       buffered_.fetch_add(more, std::memory_order_relaxed);
       call->buffered_ += more;
-      call->assembly_ = ReceivedMessage::Allocate(total);
-      call->assembled_ = 0;
+      call->assembly_ = AllocateMessage(total, first);
       call->assembling_ = true;
       if (call->assembly_.data() == nullptr) {
         Refuse(call,
@@ -408,13 +427,14 @@ absl::Status Session::HandleMessage(const RecordHeader& header,
     }
   }
 
-  if (bytes > call->assembly_.size() - call->assembled_)
+  if (bytes > call->assembly_.left())
     return ProtocolError("a message is longer than announced");
-  std::memcpy(call->assembly_.data() + call->assembled_, payload, bytes);
-  call->assembled_ += bytes;
+  // What was looked at is taken from where it was.
+  call->assembly_.Write(first.data(), first.size());
+  call->assembly_.Write(payload + first.size(), bytes - first.size());
   if (!end) return absl::OkStatus();
 
-  if (call->assembled_ != call->assembly_.size())
+  if (call->assembly_.left() > 0)
     return ProtocolError("a message is shorter than announced");
   call->assembling_ = false;
   MutexLock lock(&mu_);

@@ -30,6 +30,26 @@ bool StaysHere(absl::string_view key) {
          key == kCompressionRequest;
 }
 
+// With the value that is apart between what is before and behind it.
+grpc_byte_buffer* InParts(ReceivedMessage message) {
+  const WireBody body = message.body();
+  const size_t beside = message.size() - body.size;
+  auto* const value = new std::string(message.ReleaseBody());
+  grpc_slice block =
+      grpc_slice_new(message.Release(), beside, &MessageBlock::Free);
+  grpc_slice slices[] = {
+      grpc_slice_sub(block, 0, body.value),
+      grpc_slice_new_with_user_data(
+          &(*value)[0], value->size(),
+          [](void* user_data) { delete static_cast<std::string*>(user_data); },
+          value),
+      grpc_slice_sub(block, body.value, beside)};
+  grpc_byte_buffer* const buffer = grpc_raw_byte_buffer_create(slices, 3);
+  for (grpc_slice& slice : slices) grpc_slice_unref(slice);
+  grpc_slice_unref(block);
+  return buffer;
+}
+
 }  // namespace
 
 absl::Duration TimeLeft(gpr_timespec deadline) {
@@ -65,6 +85,7 @@ OutgoingMessage ToOutgoing(grpc_byte_buffer* buffer) {
 }
 
 grpc_byte_buffer* ToByteBuffer(ReceivedMessage message) {
+  if (message.has_body()) return InParts(std::move(message));
   const size_t bytes = message.size();
   grpc_slice slice;
   if (bytes <= kCopiedBytes) {

@@ -209,6 +209,13 @@ void TakenOperations::GiveMessage(grpc_byte_buffer* message) const {
                    reinterpret_cast<char*>(failed) + BufferDistance()));
 }
 
+google::protobuf::Message* TakenOperations::ReceivedProtobuf() const {
+  if (!IsOfProtobuf(typeid(*operations_), "17CallOpRecvMessageI"))
+    return nullptr;
+  return dynamic_cast<google::protobuf::Message*>(
+      static_cast<google::protobuf::MessageLite*>(methods_->GetRecvMessage()));
+}
+
 // The set of operations has its own copy of what it knows about the call, and
 // looks there for interceptors.
 void TakenOperations::ForgetInterceptors() const {

@@ -30,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "google/protobuf/message.h"
 #include "google/protobuf/message_lite.h"
 
 namespace grpc_shm {
@@ -169,6 +170,12 @@ class TakenOperations {
   // Valid until Complete().
   grpc::CompletionQueue* queue() const;
   bool is_callback() const;
+
+  // Where the operation that receives a message wants it, if that is one of
+  // protobuf's; null otherwise, or if that is not known (see SentProtobuf: here
+  // the name is that of the set of operations). Who fills it need not give a
+  // message. Valid until Complete().
+  google::protobuf::Message* ReceivedProtobuf() const;
 
   // The operations are gone after this. Any thread.
   void Complete() const;

@@ -12,10 +12,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/message.h"
 #include "transport/base/monotonic_clock.h"
 #include "transport/grpc/convert.h"
 #include "transport/grpc/grpc_access.h"
 #include "transport/grpc/peer_registry.h"
+#include "transport/grpc/received_body.h"
 #include "transport/grpc/sent_message.h"
 
 namespace grpc_shm {
@@ -245,11 +247,7 @@ void InlineCall::RunHandler() {
     void* request = nullptr;
     void* data = nullptr;
     if (HasRequest(method_->type)) {
-      grpc_byte_buffer* const buffer =
-          request_.has_value() ? ToByteBuffer(*std::move(request_)) : nullptr;
-      request_.reset();
-      request =
-          method_->handler->Deserialize(anchor->call(), buffer, &status, &data);
+      request = MakeRequest(anchor->call(), &status, &data);
     }
     auto* const callbacks = host_->services().callbacks();
     callbacks->PreSynchronousRequest(&context);
@@ -261,6 +259,26 @@ void InlineCall::RunHandler() {
     anchor_ = nullptr;
   }
   CallAnchor::Return(std::move(anchor));
+}
+
+// What the handler is called with.
+void* InlineCall::MakeRequest(grpc_call* call, grpc::Status* status,
+                              void** data) {
+  absl::optional<ReceivedMessage> received = std::exchange(request_, {});
+  const auto deserialize = [&](grpc_byte_buffer* buffer) {
+    return method_->handler->Deserialize(call, buffer, status, data);
+  };
+  if (!received.has_value()) return deserialize(nullptr);
+  if (received->size() >= kMinWireBody)
+    call_->session()->WantBodies(method_->handles_protobuf);
+  if (received->has_body() && method_->handles_protobuf) {
+    void* const made = deserialize(grpc_raw_byte_buffer_create(nullptr, 0));
+    if (auto* const message = static_cast<google::protobuf::Message*>(made)) {
+      if (TakeBody(&*received, message)) return made;
+      message->~Message();  // its memory is the call's
+    }
+  }
+  return deserialize(ToByteBuffer(*std::move(received)));
 }
 
 // ---- What the handler does
@@ -300,8 +318,9 @@ void InlineCall::Perform(const TakenOperations& operations) {
   }
   if (borrowed) ReturnMessage(message_bytes);
   if (has(Point::PRE_RECV_MESSAGE)) {
-    if (grpc_byte_buffer* const received = Receive()) {
-      operations.GiveMessage(received);
+    absl::optional<ReceivedMessage> received = Receive();
+    if (received.has_value()) {
+      GiveReceived(*std::move(received), operations, call_->session().get());
     } else {
       methods->FailHijackedRecvMessage();
     }
@@ -339,8 +358,8 @@ void InlineCall::ReturnMessage(size_t bytes) {
   End(absl::ResourceExhaustedError("no memory for a message"));
 }
 
-// The next message; null if there are no more.
-grpc_byte_buffer* InlineCall::Receive() {
+// The next message; none if there are no more.
+absl::optional<ReceivedMessage> InlineCall::Receive() {
   absl::optional<Received> received;
   while (!half_closed_) {
     readable_.store(false, std::memory_order_relaxed);
@@ -348,14 +367,14 @@ grpc_byte_buffer* InlineCall::Receive() {
     if (received.has_value() || over_.load()) break;
     Wait([this] { return readable_.load(std::memory_order_acquire); });
   }
-  if (!received.has_value()) return nullptr;
+  if (!received.has_value()) return absl::nullopt;
   auto* const message = absl::get_if<ReceivedMessage>(&*received);
   if (message == nullptr) {
     half_closed_ = true;
-    return nullptr;
+    return absl::nullopt;
   }
   call_->MessageConsumed();
-  return ToByteBuffer(std::move(*message));
+  return std::move(*message);
 }
 
 void InlineCall::SendStatus(Methods* methods) {

@@ -83,12 +83,13 @@ class InlineCall final : public CallHandler,
 
   bool TakeRequest();
   void RunHandler();
+  void* MakeRequest(grpc_call* call, grpc::Status* status, void** data);
   grpc_metadata_array MakeMetadata();
 
   void Perform(const TakenOperations& operations);
   bool Send(OutgoingMessage message);
   void ReturnMessage(size_t bytes);
-  grpc_byte_buffer* Receive();
+  absl::optional<ReceivedMessage> Receive();
   void SendStatus(grpc::experimental::InterceptorBatchMethods* methods);
   void End(const absl::Status& status);
   void MarkCancelled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -4,11 +4,13 @@
 #include "transport/grpc/inline_services.h"
 
 #include <memory>
+#include <typeinfo>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "transport/grpc/grpc_access.h"
+#include "transport/grpc/message_class.h"
 
 namespace grpc_shm {
 namespace {
@@ -61,9 +63,11 @@ InlineServices::InlineServices(const grpc::Server& server,
     stats_.push_back(Examine(server, *service));
     if (!stats_.back().runs_inline) continue;
     for (const auto& method : MethodsOf(*service)) {
-      methods_.emplace(method->name(),
-                       new InlineMethod{method->name(), method->method_type(),
-                                        method->handler()});
+      methods_.emplace(
+          method->name(),
+          new InlineMethod{method->name(), method->method_type(),
+                           method->handler(),
+                           HandlesProtobuf(typeid(*method->handler()))});
     }
   }
 }

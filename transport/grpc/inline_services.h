@@ -25,6 +25,7 @@ struct InlineMethod {
   const char* name;  // "/package.Service/Method"
   grpc::internal::RpcMethod::RpcType type;
   grpc::internal::MethodHandler* handler;
+  bool handles_protobuf;  // what Deserialize returns is a Message
   Pace pace{};
 };
 

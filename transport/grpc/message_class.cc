@@ -3,8 +3,12 @@
 
 #include "transport/grpc/message_class.h"
 
+#include <cxxabi.h>
+
 #include <array>
 #include <cstddef>
+#include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
@@ -47,22 +52,68 @@ bool IsNameOf(absl::string_view text, const std::type_info& type) {
   return absl::ConsumePrefix(&text, type.name()) && absl::StartsWith(text, "E");
 }
 
-bool IsGenerated(absl::string_view text) {
+// An object of the class that protoc generated for that name, which begins with
+// its base; null if there is none.
+const google::protobuf::Message* PrototypeOf(const std::string& name) {
   using google::protobuf::DescriptorPool;
   using google::protobuf::MessageFactory;
-  const std::string name = NameInProtobuf(text);
-  if (name.empty()) return false;
   const auto* const descriptor =
       DescriptorPool::generated_pool()->FindMessageTypeByName(name);
-  if (descriptor == nullptr) return false;
+  if (descriptor == nullptr) return nullptr;
   const google::protobuf::Message* const message =
       MessageFactory::generated_factory()->GetPrototype(descriptor);
-  if (message == nullptr || !IsNameOf(text, typeid(*message))) return false;
+  if (message == nullptr) return nullptr;
   const google::protobuf::MessageLite* const base = message;
-  return dynamic_cast<const void*>(message) == static_cast<const void*>(base);
+  return dynamic_cast<const void*>(message) == static_cast<const void*>(base)
+             ? message
+             : nullptr;
+}
+
+bool IsGenerated(absl::string_view text) {
+  const std::string name = NameInProtobuf(text);
+  if (name.empty()) return false;
+  const google::protobuf::Message* const message = PrototypeOf(name);
+  return message != nullptr && IsNameOf(text, typeid(*message));
+}
+
+std::string Demangled(const std::type_info& type) {
+  int error;
+  const std::unique_ptr<char, void (*)(void*)> name(
+      abi::__cxa_demangle(type.name(), nullptr, nullptr, &error), std::free);
+  return name != nullptr ? name.get() : "";
+}
+
+// The second of several arguments of a template, whose demangled name goes on
+// with `text` from the first on.
+absl::string_view SecondArgument(absl::string_view text) {
+  int depth = 0;
+  size_t begin = 0;  // of the second
+  for (size_t i = 0; i < text.size() && depth >= 0; ++i) {
+    const char c = text[i];
+    depth += c == '<' || c == '(' ? 1 : c == '>' || c == ')' ? -1 : 0;
+    if (depth > 0 || c != ',') continue;
+    if (begin > 0) return text.substr(begin, i - begin);
+    begin = i + 2;  // a space
+  }
+  return "";
 }
 
 }  // namespace
+
+bool HandlesProtobuf(const std::type_info& handler) {
+  const std::string name = Demangled(handler);
+  absl::string_view arguments = name;
+  if (!absl::ConsumePrefix(&arguments, "grpc::internal::RpcMethodHandler<") &&
+      !absl::ConsumePrefix(&arguments,
+                           "grpc::internal::ServerStreamingHandler<"))
+    return false;
+  // The service comes first.
+  const absl::string_view request = SecondArgument(arguments);
+  const google::protobuf::Message* const message =
+      PrototypeOf(absl::StrReplaceAll(request, {{"::", "."}}));
+  return message != nullptr && Demangled(typeid(*message)) == request &&
+         message->IsInitialized();
+}
 
 bool IsOfProtobuf(const std::type_info& instance, absl::string_view before) {
   struct Answer {

@@ -24,6 +24,12 @@ namespace grpc_shm {
 // Any thread. The latest answers are kept for each.
 bool IsOfProtobuf(const std::type_info& instance, absl::string_view before);
 
+// Whether a method handler of gRPC's is one for requests that are of such a
+// class, so that what it makes of a request is a google::protobuf::Message, and
+// makes one of nothing: none of its fields is required. It goes by the names of
+// types, as above, which it has demangled.
+bool HandlesProtobuf(const std::type_info& handler);
+
 }  // namespace grpc_shm
 
 #endif  // GRPC_SHM_TRANSPORT_GRPC_MESSAGE_CLASS_H_

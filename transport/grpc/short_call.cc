@@ -13,6 +13,7 @@
 #include "transport/grpc/client_channel.h"
 #include "transport/grpc/completion_run.h"
 #include "transport/grpc/convert.h"
+#include "transport/grpc/received_body.h"
 #include "transport/grpc/sent_message.h"
 #include "transport/link/reactor.h"
 
@@ -289,7 +290,8 @@ void ShortCall::Receive(Effects* effects) {
 // False if the message is still to come.
 bool ShortCall::ReceiveMessage(Batch* batch, Effects* effects) {
   if (message_.has_value()) {
-    batch->operations.GiveMessage(ToByteBuffer(*std::move(message_)));
+    GiveReceived(*std::move(message_), batch->operations,
+                 link_call_->session().get());
     message_.reset();
     if (!traits_.unary_response) effects->consumed = link_call_;
     Receive(effects);

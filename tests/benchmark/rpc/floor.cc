@@ -137,12 +137,22 @@ class FloorExchange : public Exchange {
   Payload reply_;
 };
 
+absl::StatusOr<Measurement> RunFloor(const Cell& cell, absl::Duration pause) {
+  std::vector<std::unique_ptr<Exchange>> exchanges;
+  exchanges.push_back(std::make_unique<FloorExchange>(cell.bytes));
+  return RunClosedLoop(cell, exchanges, pause);
+}
+
 }  // namespace
 
 absl::StatusOr<Measurement> RunUnaryFloor(const Cell& cell) {
-  std::vector<std::unique_ptr<Exchange>> exchanges;
-  exchanges.push_back(std::make_unique<FloorExchange>(cell.bytes));
-  return RunClosedLoop(cell, exchanges);
+  return RunFloor(cell, absl::ZeroDuration());
+}
+
+absl::StatusOr<Measurement> RunUnarySparseFloor(const Cell& cell) {
+  absl::StatusOr<Measurement> result = RunFloor(cell, kSparsePause);
+  if (result.ok()) result->clear_per_s();  // It says how long the pauses are.
+  return result;
 }
 
 }  // namespace grpc_shm::bench

@@ -14,7 +14,14 @@ constexpr size_t kMiB = 1024 * kKiB;
 
 Scenario Unary(size_t bytes) {
   Scenario scenario{"unary", "sync", bytes, 1, RunUnary};
-  scenario.has_floor = true;
+  scenario.floor = RunUnaryFloor;
+  scenario.has_generic = true;
+  return scenario;
+}
+
+Scenario UnarySparse() {
+  Scenario scenario{"unary_sparse", "sync", 0, 1, RunUnarySparse};
+  scenario.floor = RunUnarySparseFloor;
   scenario.has_generic = true;
   return scenario;
 }
@@ -38,7 +45,8 @@ Scenario Idle() {
 }  // namespace
 
 bool Takes(const Scenario& scenario, const Transport& transport) {
-  if (transport.kind == Transport::Kind::kFloor) return scenario.has_floor;
+  if (transport.kind == Transport::Kind::kFloor)
+    return scenario.floor != nullptr;
   return transport.client == Transport::Client::kGenerated ||
          scenario.has_generic;
 }
@@ -57,7 +65,7 @@ const std::vector<Scenario>& Scenarios() {
       Unary(64 * kKiB),
       Unary(kMiB),
       Unary(16 * kMiB),
-      WithGeneric({"unary_sparse", "sync", 0, 1, RunUnarySparse}),
+      UnarySparse(),
       WithGeneric({"unary_threads", "sync", 64, 8, RunUnaryThreads}),
       WithGeneric({"unary_async", "async", 64, 1, RunUnaryAsync}),
       Over({"shm", "shm_never", "unix"},

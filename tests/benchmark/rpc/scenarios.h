@@ -51,7 +51,7 @@ struct Scenario {
   std::optional<size_t> bytes;  // of one message; not for idle
   std::optional<int> threads;   // of the client; not for idle
   Run run;
-  bool has_floor = false;    // the transport "floor" can do it
+  Run floor = nullptr;       // the same for the transport "floor"; null: none
   bool has_generic = false;  // a client with grpc::GenericStub can do it
   bool at_once = false;      // measures processes that do nothing, so all
                              // transports are measured at the same time
@@ -69,7 +69,8 @@ const std::vector<Scenario>& Scenarios();
 
 // One call outstanding: each call's latency.
 absl::StatusOr<Measurement> RunUnary(const Cell& cell);
-// The same after 10 ms of idleness each.
+// The same after kSparsePause of idleness each.
+inline constexpr absl::Duration kSparsePause = absl::Milliseconds(10);
 absl::StatusOr<Measurement> RunUnarySparse(const Cell& cell);
 // `cell.threads` threads with a call outstanding each, over one channel.
 absl::StatusOr<Measurement> RunUnaryThreads(const Cell& cell);
@@ -95,6 +96,8 @@ absl::StatusOr<Measurement> RunIdle(const Cell& cell);
 // server are driven by one thread through completion queues: gRPC's own work
 // for a call without any wake-up. `cell.connect` is not used.
 absl::StatusOr<Measurement> RunUnaryFloor(const Cell& cell);
+// The same for RunUnarySparse().
+absl::StatusOr<Measurement> RunUnarySparseFloor(const Cell& cell);
 
 }  // namespace grpc_shm::bench
 

@@ -17,8 +17,6 @@
 namespace grpc_shm::bench {
 namespace {
 
-constexpr absl::Duration kSparsePause = absl::Milliseconds(10);
-
 class UnaryExchange : public Exchange {
  public:
   UnaryExchange(const std::shared_ptr<grpc::ChannelInterface>& channel,

@@ -73,7 +73,7 @@ CellResult Measure(const Transport& transport, const CellRequest& request,
   cell.timing.min_calls = request.min_calls();
   cell.timing.idle_links = request.idle_links();
   const auto measurement = transport.kind == Transport::Kind::kFloor
-                               ? RunUnaryFloor(cell)
+                               ? scenario.floor(cell)
                                : scenario.run(cell);
   if (measurement.ok()) {
     *result.mutable_measurement() = *measurement;

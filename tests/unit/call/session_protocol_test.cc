@@ -56,6 +56,18 @@ std::string FirstFragment(uint64_t total, size_t bytes) {
   return Bytes(total, kMessageLengthBytes) + std::string(bytes, 'x');
 }
 
+// The same of a message that has a large field.
+std::string FirstFragmentOfBody(uint64_t total, size_t bytes) {
+  // Field 1, of what is left.
+  uint64_t size = total - 4;
+  std::string wire("\x0a");
+  for (; size > 0x7f; size >>= 7)
+    wire += static_cast<char>((size & 0x7f) | 0x80);
+  wire += static_cast<char>(size);
+  return Bytes(total, kMessageLengthBytes) + wire +
+         std::string(bytes - wire.size(), 'x');
+}
+
 struct Violation {
   const char* name;
   const char* told;  // part of the status
@@ -64,7 +76,7 @@ struct Violation {
 
 class ViolationTest : public testing::TestWithParam<Violation> {
  protected:
-  void Expect(Role role) {
+  void Expect(Role role, bool wants_bodies = false) {
     LinkPair pair = MakeLinkPair();
     std::unique_ptr<Link>& own =
         role == Role::kServer ? pair.server : pair.client;
@@ -77,6 +89,7 @@ class ViolationTest : public testing::TestWithParam<Violation> {
     absl::StatusOr<std::shared_ptr<Session>> session =
         Session::Start(std::move(own), options, handler);
     ASSERT_TRUE(session.ok());
+    (*session)->WantBodies(wants_bodies);
     const auto call = std::make_shared<RecordingCall>();
     if (role == Role::kServer) {
       peer.Write(FrameType::kCall, 1);
@@ -106,6 +119,10 @@ using ServerViolation = ViolationTest;
 
 TEST_P(ClientViolation, EndsTheLink) { Expect(Role::kServer); }
 
+TEST_P(ClientViolation, EndsALinkThatWantsBodies) {
+  Expect(Role::kServer, /*wants_bodies=*/true);
+}
+
 const size_t kWindow = LinkOptions().window_bytes;
 
 INSTANTIATE_TEST_SUITE_P(
@@ -125,6 +142,23 @@ INSTANTIATE_TEST_SUITE_P(
         Violation{
             "UnknownMessageFlags", "unknown flags",
             [](Peer* peer) { peer->Write(FrameType::kMessage, 1, "x", 0xff); }},
+        Violation{"BodyLongerThanAnnounced", "longer than announced",
+                  [](Peer* peer) {
+                    constexpr size_t kBytes = 70'000;
+                    peer->Write(FrameType::kMessage, 1,
+                                FirstFragmentOfBody(kBytes, kBytes / 2),
+                                kMessageBegin);
+                    peer->Write(FrameType::kMessage, 1,
+                                std::string(kBytes / 2 + 1, 'x'));
+                  }},
+        Violation{"BodyShorterThanAnnounced", "shorter than announced",
+                  [](Peer* peer) {
+                    constexpr size_t kBytes = 70'000;
+                    peer->Write(FrameType::kMessage, 1,
+                                FirstFragmentOfBody(kBytes, kBytes / 2),
+                                kMessageBegin);
+                    peer->Write(FrameType::kMessage, 1, "x", kMessageEnd);
+                  }},
         Violation{"ReusedCallId", "used before",
                   [](Peer* peer) { peer->Write(FrameType::kCall, 1); }},
         Violation{"CallStartThatIsNoProtobuf", "can't be parsed",
@@ -238,6 +272,45 @@ INSTANTIATE_TEST_SUITE_P(
                     peer->Write(FrameType::kGoAway, 0, "\xff\xff\xff");
                   }}),
     [](const auto& info) { return info.param.name; });
+
+// In parts, and only if that is wanted; so that no byte of it is lost.
+TEST(SessionProtocol, ALargeFieldIsApartWhereThatIsWanted) {
+  LinkPair pair = MakeLinkPair();
+  Peer peer(std::move(pair.client));
+  SessionOptions options;
+  options.role = Role::kServer;
+  options.address = "shm:test";
+  const auto handler = std::make_shared<RecordingSession>();
+  absl::StatusOr<std::shared_ptr<Session>> session =
+      Session::Start(std::move(pair.server), options, handler);
+  ASSERT_TRUE(session.ok());
+  peer.Write(FrameType::kCall, 1);
+  const std::shared_ptr<RecordingCall> call = handler->Next().call;
+  ASSERT_NE(call, nullptr);
+  constexpr size_t kBytes = 70'000;
+  for (const bool wanted : {false, true}) {
+    (*session)->WantBodies(wanted);
+    peer.Write(FrameType::kMessage, 1, FirstFragmentOfBody(kBytes, 1000),
+               kMessageBegin);
+    peer.Write(FrameType::kMessage, 1, std::string(30'000, 'y'));
+    peer.Write(FrameType::kMessage, 1, std::string(kBytes - 31'000, 'z'),
+               kMessageEnd);
+    absl::optional<Received> received = call->Next();
+    ASSERT_TRUE(received.has_value());
+    auto* const message = absl::get_if<ReceivedMessage>(&*received);
+    ASSERT_NE(message, nullptr);
+    EXPECT_EQ(message->size(), kBytes);
+    ASSERT_EQ(message->has_body(), wanted);
+    if (wanted) {
+      EXPECT_EQ(message->body().field, 1u);
+      EXPECT_EQ(message->body().value, 4u);
+      EXPECT_TRUE(message->ReleaseBody() ==
+                  std::string(996, 'x') + std::string(30'000, 'y') +
+                      std::string(kBytes - 31'000, 'z'));
+    }
+    call->call()->MessageConsumed();
+  }
+}
 
 TEST(SessionProtocol, FramesOfCallsThatAreOverAreIgnored) {
   LinkPair pair = MakeLinkPair();

@@ -10,6 +10,7 @@
 #include "google/protobuf/message_lite.h"
 #include "gtest/gtest.h"
 #include "proto/wire.pb.h"
+#include "tests/unit/grpc/bodies.pb.h"
 
 namespace operations {
 
@@ -30,6 +31,20 @@ template <typename>
 struct CallStartOf {};
 
 }  // namespace grpc_shm::wire
+
+// The names of gRPC's.
+namespace grpc::internal {
+
+template <typename Service, typename Request, typename Reply, typename Base>
+class RpcMethodHandler {};
+
+template <typename Service, typename Request, typename Reply>
+class ServerStreamingHandler {};
+
+template <typename Service, typename Request, typename Reply>
+class ClientStreamingHandler {};
+
+}  // namespace grpc::internal
 
 namespace grpc_shm {
 namespace {
@@ -64,6 +79,45 @@ TEST(MessageClass, WhatCannotBeProvenIsNone) {
   // The name is abbreviated, since the template is in the same namespace.
   EXPECT_FALSE(IsOfProtobuf(typeid(Near<wire::CallStart>), "4NearI"));
   EXPECT_FALSE(IsOfProtobuf(typeid(int), "9OperationI"));
+}
+
+template <typename Service, typename Request>
+bool Handles() {
+  using google::protobuf::MessageLite;
+  using grpc::internal::RpcMethodHandler;
+  using grpc::internal::ServerStreamingHandler;
+  const bool handles = HandlesProtobuf(
+      typeid(RpcMethodHandler<Service, Request, wire::Trailers, MessageLite>));
+  EXPECT_EQ(HandlesProtobuf(
+                typeid(ServerStreamingHandler<Service, Request, wire::GoAway>)),
+            handles);
+  return handles;
+}
+
+TEST(MessageClass, HandlersOfGeneratedOnesAreKnown) {
+  struct Service {};
+  EXPECT_TRUE((Handles<int, wire::CallStart>()));
+  EXPECT_TRUE((Handles<Service, google::protobuf::FileDescriptorProto>()));
+  using Several = void(Operation<int>, wire::Impostor);
+  EXPECT_TRUE((Handles<Several, wire::CallStart>()));
+}
+
+TEST(MessageClass, OtherHandlersAreNot) {
+  EXPECT_FALSE((Handles<wire::CallStart, int>()));
+  EXPECT_FALSE((Handles<wire::CallStart, wire::Impostor>()));
+  EXPECT_FALSE((Handles<int, wire::CallStartOf<wire::CallStart>>()));
+  EXPECT_FALSE((Handles<int, google::protobuf::MessageLite>()));
+  using Several = void(int, wire::CallStart, int);
+  EXPECT_FALSE((Handles<Several, int>()));
+  using grpc::internal::ClientStreamingHandler;
+  EXPECT_FALSE(HandlesProtobuf(
+      typeid(ClientStreamingHandler<int, wire::CallStart, wire::Trailers>)));
+  EXPECT_FALSE(HandlesProtobuf(typeid(Operation<wire::CallStart>)));
+}
+
+TEST(MessageClass, HandlersThatRequireFieldsAreNot) {
+  EXPECT_TRUE((Handles<int, testing::Bodies>()));
+  EXPECT_FALSE((Handles<int, testing::Needy>()));
 }
 
 TEST(MessageClass, AnswersAreTheSameAgain) {
