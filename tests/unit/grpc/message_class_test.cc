@@ -116,6 +116,8 @@ TEST(MessageClass, OtherHandlersAreNot) {
 }
 
 TEST(MessageClass, HandlersThatRequireFieldsAreNot) {
+  ASSERT_TRUE(testing::Bodies().IsInitialized());
+  ASSERT_FALSE(testing::Needy().IsInitialized());
   EXPECT_TRUE((Handles<int, testing::Bodies>()));
   EXPECT_FALSE((Handles<int, testing::Needy>()));
 }
