@@ -20,6 +20,7 @@ ReceivedMessage ReceivedMessage::AllocateWith(const WireBody& body,
                                               size_t bytes) {
   auto apart = std::make_unique<Body>();
   apart->at = body;
+  apart->value = MessageBlock::TakeString(body.size);
   try {
     apart->value.reserve(body.size);
   } catch (const std::bad_alloc&) {

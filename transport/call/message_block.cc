@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -69,6 +70,34 @@ class Kept final : public Expirable, public std::enable_shared_from_this<Kept> {
     return true;
   }
 
+  std::string TakeString(size_t bytes) {
+    MutexLock lock(&mu_);
+    used_ = true;
+    for (std::string& string : strings_) {
+      const size_t capacity = string.capacity();
+      if (capacity < bytes || capacity / 4 > bytes) continue;
+      string.swap(strings_.back());
+      std::string taken = std::move(strings_.back());
+      strings_.pop_back();
+      bytes_ -= capacity;
+      return taken;
+    }
+    return std::string();
+  }
+
+  void KeepString(std::string string) {
+    const size_t capacity = string.capacity();
+    MutexLock lock(&mu_);
+    used_ = true;
+    if (strings_.size() == MessageBlock::kMostOfOneSize ||
+        capacity > MessageBlock::kMostKept - bytes_)
+      return;
+    string.clear();
+    strings_.push_back(std::move(string));
+    bytes_ += capacity;
+    if (!watched_) Watch();
+  }
+
   size_t bytes() {
     MutexLock lock(&mu_);
     return bytes_;
@@ -76,6 +105,7 @@ class Kept final : public Expirable, public std::enable_shared_from_this<Kept> {
 
   void OnExpired() override {
     std::array<std::vector<Head*>, kSizes> unused;
+    std::vector<std::string> unused_strings;
     {
       MutexLock lock(&mu_);
       watched_ = false;
@@ -84,6 +114,7 @@ class Kept final : public Expirable, public std::enable_shared_from_this<Kept> {
         return;
       }
       unused.swap(blocks_);
+      unused_strings.swap(strings_);
       bytes_ = 0;
     }
     for (const std::vector<Head*>& blocks : unused) {
@@ -101,6 +132,7 @@ class Kept final : public Expirable, public std::enable_shared_from_this<Kept> {
 
   Mutex mu_;
   std::array<std::vector<Head*>, kSizes> blocks_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::string> strings_ ABSL_GUARDED_BY(mu_);
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
   bool used_ ABSL_GUARDED_BY(mu_) = false;     // since the last look
   bool watched_ ABSL_GUARDED_BY(mu_) = false;  // another look is due
@@ -127,6 +159,14 @@ void MessageBlock::Free(void* block) {
   Head* const head = static_cast<Head*>(block) - 1;
   const size_t size = SizeOf(head->bytes);
   if (size == kSizes || !Kept::Get().Keep(head, size)) std::free(head);
+}
+
+std::string MessageBlock::TakeString(size_t bytes) {
+  return Kept::Get().TakeString(bytes);
+}
+
+void MessageBlock::KeepString(std::string string) {
+  if (string.capacity() >= kMinKept) Kept::Get().KeepString(std::move(string));
 }
 
 size_t MessageBlock::kept() { return Kept::Get().bytes(); }

@@ -5,6 +5,7 @@
 #define GRPC_SHM_TRANSPORT_CALL_MESSAGE_BLOCK_H_
 
 #include <cstddef>
+#include <string>
 
 #include "absl/time/time.h"
 
@@ -21,10 +22,10 @@ class MessageBlock {
  public:
   // Blocks from this size on are kept, in bytes.
   static constexpr size_t kMinKept = size_t{64} << 10;
-  // As many bytes in all, and blocks of one size (they come in powers of two,
-  // of which the upper half takes no memory until it is used). Raising them
-  // serves more, and larger, messages at one time; costs as much memory while
-  // there is traffic. Enough for two messages of 32 MiB.
+  // As many bytes in all, and blocks of one size, or strings (they come in
+  // powers of two, of which the upper half takes no memory until it is used).
+  // Raising them serves more, and larger, messages at one time; costs as much
+  // memory while there is traffic. Enough for two messages of 32 MiB.
   static constexpr size_t kMostKept = size_t{64} << 20;
   static constexpr size_t kMostOfOneSize = 8;
   static constexpr absl::Duration kKeptFor = absl::Seconds(1);
@@ -36,6 +37,12 @@ class MessageBlock {
 
   // Gives back what Allocate gave. Nothing if null.
   static void Free(void* block);
+
+  // The same for memory that is to be a string's, which applications get: an
+  // empty string that has been kept, of a capacity of `bytes` to four times as
+  // many, or any empty one.
+  static std::string TakeString(size_t bytes);
+  static void KeepString(std::string string);
 
   // Bytes that are kept at this moment.
   static size_t kept();

@@ -351,6 +351,7 @@ class Session final : public Expirable,
   void Leave(bool open);
   bool LingerWhile(absl::FunctionRef<bool()> allowed, int64_t lookout_nanos);
   bool Linger(int spare);
+  bool LeaveToCaller();
   bool LeaveToApplication();
   bool IsApplicationBusy() const;
   int Untaken() const;

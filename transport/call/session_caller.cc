@@ -33,6 +33,9 @@ constexpr int64_t kLoneLookoutNanos = 1'000'000;
 // What the calling thread drives as a caller.
 thread_local Session* telling = nullptr;
 
+// This thread has told a caller in its last batch.
+thread_local bool told_at_once = false;
+
 // When this thread left a session that others wait for, too; 0: it did not.
 thread_local int64_t left_at = 0;
 thread_local int quick_returns = 0;
@@ -98,7 +101,10 @@ void Session::Caller::Await(absl::FunctionRef<bool()> is_open) {
 }
 
 void Session::Tell(Completion* complete) {
-  if (telling == nullptr) return complete->event_.Happen();
+  if (telling == nullptr) {
+    told_at_once = true;
+    return complete->event_.Happen();
+  }
   const bool comes_back = complete->comes_back_;
   const OneTimeEvent::Sleeper sleeper = complete->event_.HappenQuietly();
   if (sleeper == nullptr) return;
@@ -150,6 +156,7 @@ bool Session::AdvanceAndTell() {
   const bool turns =
       callers_.load(std::memory_order_relaxed) > 1 && TakesTurns();
   telling = turns ? this : nullptr;
+  told_at_once = false;
   const bool advanced = Advance();
   telling = nullptr;
   return advanced;
@@ -228,6 +235,20 @@ bool Session::OnlyCallersWait(int spare) {
   MutexLock lock(&mu_);
   return link_ != nullptr && !options_.offers &&
          static_cast<int>(calls_.size()) <= waiting;
+}
+
+// Ends the driving of a reactor thread, if it has told the one caller there is
+// of something on the one call there is: whoever waits for a stream's messages
+// reads the next one, too. Otherwise both would be at work, beside the peer.
+bool Session::LeaveToCaller() {
+  if (is_server() || !told_at_once) return false;
+  return LingerWhile(
+      [this] {
+        MutexLock lock(&mu_);
+        return link_ != nullptr && !options_.offers && calls_.size() == 1 &&
+               callers_.load() <= 1;
+      },
+      kLoneLookoutNanos);
 }
 
 void Session::EndLingering() {

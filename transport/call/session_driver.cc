@@ -53,7 +53,9 @@ void Session::Work(bool driving) {
       if (IsForkedChild()) return;  // the job forked, and came back
       continue;
     }
-    if (driving && batches > 0 && (PassTurn() || LeaveToApplication())) break;
+    if (driving && batches > 0 &&
+        (PassTurn() || LeaveToCaller() || LeaveToApplication()))
+      break;
     if (!driving) {
       if (!(driving = TryDrive())) break;
       if (is_server()) Cores::OfThisProcess().StayAwayFrom(PeersCore());

@@ -12,6 +12,7 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/stubs/common.h"
 #include "google/protobuf/wire_format_lite.h"
+#include "transport/call/message_block.h"
 #include "transport/grpc/convert.h"
 
 namespace grpc_shm {
@@ -93,11 +94,20 @@ bool TakeBody(ReceivedMessage* received, Message* message) {
     reflection->SetString(message, field, std::string());
   }
   if (!Merge(behind, message) || !message->IsInitialized()) return false;
+  std::string value = received->ReleaseBody();
   if (field->is_repeated()) {
-    reflection->SetRepeatedString(message, field, index,
-                                  received->ReleaseBody());
+    reflection->SetRepeatedString(message, field, index, std::move(value));
+    return true;
+  }
+  // A message that is used again has a string from last time, which is large.
+  std::string none;
+  std::string& last = const_cast<std::string&>(
+      reflection->GetStringReference(*message, field, &none));
+  if (&last != &none && last.capacity() >= kMinWireBody) {
+    last.swap(value);
+    MessageBlock::KeepString(std::move(value));
   } else {
-    reflection->SetString(message, field, received->ReleaseBody());
+    reflection->SetString(message, field, std::move(value));
   }
   return true;
 }

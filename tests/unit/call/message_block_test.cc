@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -40,6 +41,30 @@ TEST(MessageBlock, ALargeOneIsUsedAgainForOneOfLikeSize) {
   EXPECT_NE(other, block);
   MessageBlock::Free(block);
   MessageBlock::Free(other);
+}
+
+TEST(MessageBlock, AStringIsUsedAgainForOneOfLikeSize) {
+  std::string string(kLarge, 'x');
+  const char* const data = string.data();
+  const size_t before = MessageBlock::kept();
+  MessageBlock::KeepString(std::move(string));
+  EXPECT_GE(MessageBlock::kept(), before + kLarge);
+  EXPECT_LT(MessageBlock::TakeString(kLarge + 1).capacity(), kLarge);
+  EXPECT_LT(MessageBlock::TakeString(kLarge / 8).capacity(), kLarge);
+  const std::string taken = MessageBlock::TakeString(kLarge / 2);
+  EXPECT_EQ(taken.data(), data);
+  EXPECT_TRUE(taken.empty());
+  EXPECT_EQ(MessageBlock::kept(), before);
+  EXPECT_LT(MessageBlock::TakeString(kLarge).capacity(), kLarge);
+}
+
+TEST(MessageBlock, StringsThatAreKeptAreBounded) {
+  for (int i = 0; i < 100; ++i)
+    MessageBlock::KeepString(std::string(size_t{8} << 20, 'x'));
+  EXPECT_LE(MessageBlock::kept(), MessageBlock::kMostKept);
+  const size_t before = MessageBlock::kept();
+  MessageBlock::KeepString("small");
+  EXPECT_EQ(MessageBlock::kept(), before);
 }
 
 TEST(MessageBlock, WhatIsKeptIsBounded) {

@@ -209,6 +209,24 @@ TEST(ReceivedBody, ReplacesWhatWasInTheMessage) {
   EXPECT_TRUE(taken.SerializeAsString() == wire);
 }
 
+// Reading a stream into one message takes no new memory.
+TEST(ReceivedBody, TheStringOfLastTimeIsUsedAgain) {
+  EchoReply message;
+  message.set_payload(Large());
+  const std::string wire = message.SerializeAsString();
+  EchoReply taken;
+  const char* first = nullptr;
+  for (int i = 0; i < 5; ++i) {
+    ReceivedMessage received = Receive(wire, *Find(wire), 1000);
+    ASSERT_TRUE(TakeBody(&received, &taken));
+    EXPECT_TRUE(taken.SerializeAsString() == wire);
+    const char* const data = taken.payload().data();
+    if (i == 0) first = data;
+    // There are two, which take turns.
+    EXPECT_EQ(data == first, i % 2 == 0);
+  }
+}
+
 // Whatever is around the value.
 TEST(ReceivedBody, IsWhatProtobufMakesOfIt) {
   std::mt19937 random(1);
