@@ -482,6 +482,7 @@ class Session final : public Expirable,
   std::atomic<int64_t> ring_at_{0};
   // Callers under way, with those who are told and still asleep.
   std::atomic<int> callers_{0};
+  std::atomic<uint64_t> caller_waits_{0};  // that have begun, all in all
   // Callers whose operations are complete, and that are still asleep.
   std::atomic<size_t> told_count_{0};
   // Whose turn it is, until when (MonotonicNanos), and whether it has passed to

@@ -33,8 +33,10 @@ constexpr int64_t kLoneLookoutNanos = 1'000'000;
 // What the calling thread drives as a caller.
 thread_local Session* telling = nullptr;
 
-// This thread has told a caller in its last batch.
+// Whether this thread has told a caller in its last batch, and how many waits
+// of callers had begun before that.
 thread_local bool told_at_once = false;
+thread_local uint64_t waits_before = 0;
 
 // When this thread left a session that others wait for, too; 0: it did not.
 thread_local int64_t left_at = 0;
@@ -48,6 +50,7 @@ const void* ThisThread() { return &left_at; }
 Session::Caller::Caller(std::shared_ptr<Session> session, bool sends)
     : session_(std::move(session)) {
   session_->callers_.fetch_add(1);
+  session_->caller_waits_.fetch_add(1);
   if (const int64_t left = std::exchange(left_at, 0); left != 0) {
     quick_returns = MonotonicNanos() - left < kShortAbsenceNanos
                         ? std::min(quick_returns + 1, kMostQuickReturns)
@@ -73,7 +76,10 @@ void Session::Caller::Await(absl::FunctionRef<bool()> is_open) {
     session->waits_since_.store(MonotonicNanos(), std::memory_order_relaxed);
   while (!done()) {
     if (!driving_) {
-      driving_ = session->TakesTurns() ? TryDrive() : session->AwaitRole(done);
+      // Who lingers has left the role to callers.
+      driving_ = session->TakesTurns() || session->lingering_.load()
+                     ? TryDrive()
+                     : session->AwaitRole(done);
       if (!driving_) break;
     } else {
       if (session->AdvanceAndTell()) continue;
@@ -157,6 +163,7 @@ bool Session::AdvanceAndTell() {
       callers_.load(std::memory_order_relaxed) > 1 && TakesTurns();
   telling = turns ? this : nullptr;
   told_at_once = false;
+  waits_before = caller_waits_.load();
   const bool advanced = Advance();
   telling = nullptr;
   return advanced;
@@ -238,15 +245,16 @@ bool Session::OnlyCallersWait(int spare) {
 }
 
 // Ends the driving of a reactor thread, if it has told the one caller there is
-// of something on the one call there is: whoever waits for a stream's messages
-// reads the next one, too. Otherwise both would be at work, beside the peer.
+// of something on the one call there is, and that one does not wait again yet:
+// whoever waits for a stream's messages reads the next one, too. Otherwise both
+// would be at work, beside the peer.
 bool Session::LeaveToCaller() {
   if (is_server() || !told_at_once) return false;
   return LingerWhile(
       [this] {
         MutexLock lock(&mu_);
         return link_ != nullptr && !options_.offers && calls_.size() == 1 &&
-               callers_.load() <= 1;
+               caller_waits_.load() == waits_before;
       },
       kLoneLookoutNanos);
 }

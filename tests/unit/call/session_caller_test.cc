@@ -41,7 +41,11 @@ class AwaitedCall : public CallHandler {
   // What comes next. `sends` is what has the peer send it, or does nothing.
   absl::optional<Received> Await(const std::shared_ptr<Session>& session,
                                  absl::FunctionRef<void()> send) {
-    Session::Caller caller(session, /*sends=*/true);
+    return Await(session, send, /*sends=*/true);
+  }
+  absl::optional<Received> Await(const std::shared_ptr<Session>& session,
+                                 absl::FunctionRef<void()> send, bool sends) {
+    Session::Caller caller(session, sends);
     send();
     {
       absl::MutexLock lock(&mu_);
@@ -229,9 +233,10 @@ TEST_F(SessionCallerTest, AllAreToldThatTheLinkIsGone) {
 
 class LingeringTest : public testing::Test {
  protected:
-  LingeringTest() {
+  explicit LingeringTest(SpinPolicy policy = SpinPolicy::kAdaptive) {
     LinkPair pair = MakeLinkPair(LinkOptions());
     peer_ = std::move(pair.server);
+    options_.wait_policy = policy;
     options_.address = "shm:test";
     options_.untaken = untaken_;
     client_ =
@@ -288,6 +293,31 @@ TEST_F(LingeringTest, WhoReadsAStreamIsNotInterrupted) {
   for (int i = 0; i < 20; ++i) {
     if (SendMessage()) peer_->RingDoorbell();
     ASSERT_TRUE(AwaitMessage());
+    const bool woken = SendMessage();
+    silent += !woken;
+    if (woken) peer_->RingDoorbell();
+    ASSERT_TRUE(AwaitMessage());
+  }
+  EXPECT_GT(silent, 0);
+}
+
+// All that is read is read by the reactor's threads.
+class SleepingReaderTest : public LingeringTest {
+ protected:
+  SleepingReaderTest() : LingeringTest(SpinPolicy::kNever) {}
+};
+
+TEST_F(SleepingReaderTest, IsLeftToReadWhatComesNext) {
+  int silent = 0;
+  for (int i = 0; i < 50; ++i) {
+    absl::optional<Received> received;
+    std::thread reader([&] {
+      received = call_->Await(
+          client_, [] {}, /*sends=*/false);
+    });
+    if (SendMessage()) peer_->RingDoorbell();
+    reader.join();
+    ASSERT_TRUE(received.has_value());
     const bool woken = SendMessage();
     silent += !woken;
     if (woken) peer_->RingDoorbell();
