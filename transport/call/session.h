@@ -493,6 +493,8 @@ class Session final : public Expirable,
   std::atomic<bool> turn_passed_{false};
   // Since when the one who drives waits for its own operation.
   std::atomic<int64_t> waits_since_{0};
+  // When a reactor thread has told a caller last. Of who drives.
+  int64_t told_at_ = 0;
   // Nobody drives, and nobody is woken for what there is to read: the
   // application's thread comes back soon. Sequentially consistent, with the
   // lock of calls_: who opens a call sees that, or is seen by who leaves it so.

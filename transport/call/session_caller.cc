@@ -245,11 +245,13 @@ bool Session::OnlyCallersWait(int spare) {
 }
 
 // Ends the driving of a reactor thread, if it has told the one caller there is
-// of something on the one call there is, and that one does not wait again yet:
-// whoever waits for a stream's messages reads the next one, too. Otherwise both
-// would be at work, beside the peer.
+// of something on the one call there is, soon after the last time, and that one
+// does not wait again yet: whoever waits for a stream's messages reads the next
+// one, too. Otherwise both would be at work, beside the peer.
 bool Session::LeaveToCaller() {
   if (is_server() || !told_at_once) return false;
+  const int64_t now = MonotonicNanos();
+  if (now - std::exchange(told_at_, now) > kLoneLookoutNanos) return false;
   return LingerWhile(
       [this] {
         MutexLock lock(&mu_);

@@ -11,7 +11,7 @@ namespace grpc_shm {
 // through which all of gRPC's headers call its core. An operation that is
 // complete before that needs neither core nor queue: Pluck() takes it from its
 // thread. For that the table is replaced, once, by one that is the same but for
-// this; see pluck_shortcut.cc.
+// this; see pluck_shortcut.cc. Checked with 1.51.1.
 
 // The calling thread is about to pluck `tag`, which is complete, successfully:
 // the operations behind it say what failed. False if that has to go through the
