@@ -296,7 +296,9 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
     if (channel->CountUntaken(-1) == 0 && !IsForkedChild()) {
       std::vector<std::shared_ptr<Session>> others;
       if (const auto session = channel->session(&others))
-        PollAll(session, others, /*waits=*/true);
+        // With one call it may be what the peer waits for that comes next.
+        PollAll(session, others,
+                /*waits=*/channel->short_calls() > 1 && session->calls() > 0);
     }
     methods->Proceed();
   }
