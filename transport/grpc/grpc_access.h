@@ -4,10 +4,11 @@
 #ifndef GRPC_SHM_TRANSPORT_GRPC_GRPC_ACCESS_H_
 #define GRPC_SHM_TRANSPORT_GRPC_GRPC_ACCESS_H_
 
-// The one place that reaches below gRPC's documented C++ API. Each trick says
-// what it relies on and with which versions of gRPC it was checked. Everything
-// here but one name is checked by the compiler: no copied declarations, no
-// layout assumptions, nothing of gRPC's core but its public C headers.
+// The one place that reaches below gRPC's documented C++ API, but for
+// pluck_shortcut.h. Each trick says what it relies on and with which versions
+// of gRPC it was checked. Everything here but the names of some classes is
+// checked by the compiler: no copied declarations, no layout assumptions,
+// nothing of gRPC's core but its public C headers.
 
 #include <grpc/grpc.h>
 #include <grpcpp/channel.h>
@@ -200,9 +201,9 @@ class TakenOperations {
 // The message to be sent, if it is one of protobuf's that nobody has serialized
 // yet; null otherwise, or if that is not known. An operation knows its message
 // as an untyped pointer, and as what serializes it, a closure of a template of
-// gRPC's whose name tells the message's class (IsOfProtobuf). That name is the
-// one thing here that no compiler checks: were it another one, all would be
-// null, and slower. Checked with 1.51.1.
+// gRPC's whose name tells the message's class (IsOfProtobuf). No compiler checks that
+// name: were it another one, all would be null, and slower. Checked with
+// 1.51.1.
 const google::protobuf::MessageLite* SentProtobuf(
     grpc::experimental::InterceptorBatchMethods* methods);
 
