@@ -201,9 +201,9 @@ class TakenOperations {
 // The message to be sent, if it is one of protobuf's that nobody has serialized
 // yet; null otherwise, or if that is not known. An operation knows its message
 // as an untyped pointer, and as what serializes it, a closure of a template of
-// gRPC's whose name tells the message's class (IsOfProtobuf). No compiler checks that
-// name: were it another one, all would be null, and slower. Checked with
-// 1.51.1.
+// gRPC's whose name tells the message's class (IsOfProtobuf). No compiler
+// checks that name: were it another one, all would be null, and slower. Checked
+// with 1.51.1.
 const google::protobuf::MessageLite* SentProtobuf(
     grpc::experimental::InterceptorBatchMethods* methods);
 
