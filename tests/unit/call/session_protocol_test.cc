@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -273,28 +274,37 @@ INSTANTIATE_TEST_SUITE_P(
                   }}),
     [](const auto& info) { return info.param.name; });
 
+// A server's session, and its peer.
+class SessionProtocol : public testing::Test {
+ protected:
+  SessionProtocol() {
+    LinkPair pair = MakeLinkPair();
+    peer_ = std::make_unique<Peer>(std::move(pair.client));
+    SessionOptions options;
+    options.role = Role::kServer;
+    options.address = "shm:test";
+    session_ = *Session::Start(std::move(pair.server), options, handler_);
+  }
+
+  const std::shared_ptr<RecordingSession> handler_ =
+      std::make_shared<RecordingSession>();
+  std::unique_ptr<Peer> peer_;
+  std::shared_ptr<Session> session_;
+};
+
 // In parts, and only if that is wanted; so that no byte of it is lost.
-TEST(SessionProtocol, ALargeFieldIsApartWhereThatIsWanted) {
-  LinkPair pair = MakeLinkPair();
-  Peer peer(std::move(pair.client));
-  SessionOptions options;
-  options.role = Role::kServer;
-  options.address = "shm:test";
-  const auto handler = std::make_shared<RecordingSession>();
-  absl::StatusOr<std::shared_ptr<Session>> session =
-      Session::Start(std::move(pair.server), options, handler);
-  ASSERT_TRUE(session.ok());
-  peer.Write(FrameType::kCall, 1);
-  const std::shared_ptr<RecordingCall> call = handler->Next().call;
+TEST_F(SessionProtocol, ALargeFieldIsApartWhereThatIsWanted) {
+  peer_->Write(FrameType::kCall, 1);
+  const std::shared_ptr<RecordingCall> call = handler_->Next().call;
   ASSERT_NE(call, nullptr);
   constexpr size_t kBytes = 70'000;
   for (const bool wanted : {false, true}) {
-    (*session)->WantBodies(wanted);
-    peer.Write(FrameType::kMessage, 1, FirstFragmentOfBody(kBytes, 1000),
-               kMessageBegin);
-    peer.Write(FrameType::kMessage, 1, std::string(30'000, 'y'));
-    peer.Write(FrameType::kMessage, 1, std::string(kBytes - 31'000, 'z'),
-               kMessageEnd);
+    session_->WantBodies(wanted);
+    peer_->Write(FrameType::kMessage, 1, FirstFragmentOfBody(kBytes, 1000),
+                 kMessageBegin);
+    peer_->Write(FrameType::kMessage, 1, std::string(30'000, 'y'));
+    peer_->Write(FrameType::kMessage, 1, std::string(kBytes - 31'000, 'z'),
+                 kMessageEnd);
     absl::optional<Received> received = call->Next();
     ASSERT_TRUE(received.has_value());
     auto* const message = absl::get_if<ReceivedMessage>(&*received);
@@ -312,28 +322,19 @@ TEST(SessionProtocol, ALargeFieldIsApartWhereThatIsWanted) {
   }
 }
 
-TEST(SessionProtocol, FramesOfCallsThatAreOverAreIgnored) {
-  LinkPair pair = MakeLinkPair();
-  Peer peer(std::move(pair.client));
-  SessionOptions options;
-  options.role = Role::kServer;
-  options.address = "shm:test";
-  const auto handler = std::make_shared<RecordingSession>();
-  absl::StatusOr<std::shared_ptr<Session>> session =
-      Session::Start(std::move(pair.server), options, handler);
-  ASSERT_TRUE(session.ok());
-  peer.Write(FrameType::kCall, 1);
-  peer.Write(FrameType::kCancel, 1);
-  peer.Write(FrameType::kMessage, 1, "late", kMessageBegin | kMessageEnd);
-  peer.Write(FrameType::kHalfClose, 1);
-  peer.Write(FrameType::kCredit, 1, Bytes(1, 4));
-  peer.Write(FrameType::kCancel, 1);
-  peer.Write(FrameType::kCall, 2);
-  EXPECT_NE(handler->Next().call, nullptr);
-  EXPECT_NE(handler->Next().call, nullptr);
-  EXPECT_EQ((*session)->calls(), 1u);
-  peer.HangUp();
-  EXPECT_THAT(std::string(handler->AwaitClosed().message()),
+TEST_F(SessionProtocol, FramesOfCallsThatAreOverAreIgnored) {
+  peer_->Write(FrameType::kCall, 1);
+  peer_->Write(FrameType::kCancel, 1);
+  peer_->Write(FrameType::kMessage, 1, "late", kMessageBegin | kMessageEnd);
+  peer_->Write(FrameType::kHalfClose, 1);
+  peer_->Write(FrameType::kCredit, 1, Bytes(1, 4));
+  peer_->Write(FrameType::kCancel, 1);
+  peer_->Write(FrameType::kCall, 2);
+  EXPECT_NE(handler_->Next().call, nullptr);
+  EXPECT_NE(handler_->Next().call, nullptr);
+  EXPECT_EQ(session_->calls(), 1u);
+  peer_->HangUp();
+  EXPECT_THAT(std::string(handler_->AwaitClosed().message()),
               HasSubstr("exited or closed the link"));
 }
 
