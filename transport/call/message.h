@@ -37,7 +37,6 @@ class ReceivedMessage {
   // The message, or what is beside the value that is apart: all other bytes, in
   // their order.
   std::byte* data() { return data_.get(); }
-  const std::byte* data() const { return data_.get(); }
 
   // What is apart. Offsets are in the whole message.
   bool has_body() const { return body_ != nullptr; }

@@ -22,7 +22,7 @@ class MessageBlock {
  public:
   // Blocks from this size on are kept, in bytes.
   static constexpr size_t kMinKept = size_t{64} << 10;
-  // As many bytes in all, and blocks of one size, or strings (they come in
+  // As many bytes in all, strings, and blocks of one size (blocks come in
   // powers of two, of which the upper half takes no memory until it is used).
   // Raising them serves more, and larger, messages at one time; costs as much
   // memory while there is traffic. Enough for two messages of 32 MiB.

@@ -44,6 +44,7 @@ constexpr size_t kMaxUnreadRefusals = size_t{64} << 10;
 // For a message of `total` bytes that begins with `first`, if that is known.
 ReceivedMessage AllocateMessage(size_t total,
                                 absl::Span<const std::byte> first) {
+  if (first.empty()) return ReceivedMessage::Allocate(total);
   const absl::optional<WireBody> body = FindWireBody(first, total);
   return body.has_value() ? ReceivedMessage::AllocateWith(*body, total)
                           : ReceivedMessage::Allocate(total);

@@ -19,7 +19,7 @@ class Table final : public grpc::CoreCodegenInterface {
   grpc_event grpc_completion_queue_pluck(grpc_completion_queue* cq, void* tag,
                                          gpr_timespec deadline,
                                          void* reserved) override {
-    if (tag != complete)
+    if (complete == nullptr || tag != complete)
       return core_.grpc_completion_queue_pluck(cq, tag, deadline, reserved);
     complete = nullptr;
     return {GRPC_OP_COMPLETE, /*success=*/1, tag};
