@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -22,6 +23,8 @@
 #include "transport/grpc/client_channel.h"
 #include "transport/grpc/completion_run.h"
 #include "transport/grpc/convert.h"
+#include "transport/grpc/core_calls.h"
+#include "transport/grpc/core_table.h"
 #include "transport/grpc/direct_channel.h"
 #include "transport/grpc/forked_call.h"
 #include "transport/grpc/grpc_access.h"
@@ -214,19 +217,27 @@ bool Sends(grpc::experimental::InterceptorBatchMethods* methods) {
 // Takes a call's operations over, for the short path.
 class ShortPathInterceptor : public grpc::experimental::Interceptor {
  public:
+  // `core_call` is null or, from then on, one of CoreCalls that serves the call
+  // as long as the interceptor lives.
   ShortPathInterceptor(std::shared_ptr<ClientChannel> channel,
-                       std::shared_ptr<ShortCall> call)
-      : channel_(std::move(channel)), call_(std::move(call)) {
+                       std::shared_ptr<ShortCall> call, grpc_call* core_call)
+      : channel_(std::move(channel)),
+        call_(std::move(call)),
+        core_call_(core_call) {
     channel_->CountShortCall(1);
   }
   ~ShortPathInterceptor() override {
     channel_->CountShortCall(-1);
+    const bool ended = call_->IsIdle() && !cancelled_;
     call_->Abandon();
+    if (core_call_ != nullptr && !IsForkedChild())
+      CoreCalls::Get().GiveBack(core_call_, /*as_good_as_new=*/ended);
   }
 
   void Intercept(
       grpc::experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(Hook::PRE_SEND_CANCEL)) {
+      cancelled_ = true;
       call_->Cancel();
       return;
     }
@@ -300,7 +311,7 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
         PollAll(session, others,
                 /*waits=*/channel->short_calls() > 1 && session->calls() > 0);
     }
-    methods->Proceed();
+    LetGo(methods);
   }
 
   // The caller can do nothing before the operations are complete. It sleeps
@@ -330,6 +341,8 @@ class ShortPathInterceptor : public grpc::experimental::Interceptor {
 
   const std::shared_ptr<ClientChannel> channel_;
   const std::shared_ptr<ShortCall> call_;
+  grpc_call* const core_call_;
+  bool cancelled_ = false;  // under the lock of the context
 };
 
 // Whether the call takes the short path: nothing but its operations says what
@@ -348,6 +361,9 @@ bool HasUnaryResponse(grpc::experimental::ClientRpcInfo::Type type) {
 
 using InterceptorFactory =
     grpc::experimental::ClientInterceptorFactoryInterface;
+
+// The call of the core that this thread makes a context refer to.
+thread_local grpc_call* binding = nullptr;
 
 // For the calls of one channel, all of which are short.
 class ShortPathInterceptorFactory : public InterceptorFactory {
@@ -369,7 +385,8 @@ class ShortPathInterceptorFactory : public InterceptorFactory {
     traits.deadline = context.raw_deadline();
     traits.max_send_message_bytes = path_.max_send_message_bytes;
     return new ShortPathInterceptor(
-        channel_, std::make_shared<ShortCall>(channel_, std::move(traits)));
+        channel_, std::make_shared<ShortCall>(channel_, std::move(traits)),
+        std::exchange(binding, nullptr));
   }
 
  private:
@@ -412,6 +429,8 @@ class Channel : public grpc::ChannelInterface {
         path_(ReadPathOptions(args.c_channel_args())),
         hollow_(NewHollowChannel(std::make_unique<ShortPathInterceptorFactory>(
             client_channel_, path_))) {
+    interceptors_.push_back(
+        std::make_unique<ShortPathInterceptorFactory>(client_channel_, path_));
     PrepareForFork();
     if (IsForkedChild()) return;  // the switchboard stayed in the parent
     in_process_ = Switchboard::Get().Take(args, CallInterceptorFactory::New);
@@ -440,7 +459,7 @@ class Channel : public grpc::ChannelInterface {
                                   grpc::ClientContext* context,
                                   grpc::CompletionQueue* queue) override {
     if (IsShort(path_, *context))
-      return GrpcAccess::CreateCall(hollow_.get(), method, context, queue);
+      return CreateShortCall(method, context, queue);
     ClientCall::Traits traits;
     traits.wait_for_ready = WaitsForReady(*context);
     traits.unary_response =
@@ -450,6 +469,18 @@ class Channel : public grpc::ChannelInterface {
                          Switchboard::Value(number_, traits));
     creating = &client_channel_;
     return GrpcAccess::CreateCall(in_process(), method, context, queue);
+  }
+
+  grpc::internal::Call CreateShortCall(const grpc::internal::RpcMethod& method,
+                                       grpc::ClientContext* context,
+                                       grpc::CompletionQueue* queue) {
+    // What belongs to a callback may outlive its context.
+    if (IsForkedChild() || queue == callback_queue_.load() ||
+        context->census_context() != nullptr || !IsCoreTableInPlace())
+      return GrpcAccess::CreateCall(hollow_.get(), method, context, queue);
+    binding = CoreCalls::Get().Take();
+    return GrpcAccess::CreateCall(hollow_, method, context, queue, binding,
+                                  interceptors_);
   }
 
   // Calls are created on the in-process channel, which performs their
@@ -465,8 +496,10 @@ class Channel : public grpc::ChannelInterface {
   grpc::CompletionQueue* CallbackCQ() override {
     // Calls keep the channel that they are on, and it the queue, which all
     // channels of the process share.
-    grpc::CompletionQueue* const queue = GrpcAccess::CallbackCQ(hollow_.get());
-    return IsForkedChild() ? queue : GrpcAccess::CallbackCQ(in_process());
+    grpc::CompletionQueue* queue = GrpcAccess::CallbackCQ(hollow_.get());
+    if (!IsForkedChild()) queue = GrpcAccess::CallbackCQ(in_process());
+    callback_queue_.store(queue);
+    return queue;
   }
 
   void NotifyOnStateChangeImpl(grpc_connectivity_state last_observed,
@@ -494,6 +527,8 @@ class Channel : public grpc::ChannelInterface {
   // which nothing can: it has no transport, which would cost half a call. A
   // method that is registered with the other channel is known to both.
   const std::shared_ptr<grpc::Channel> hollow_;
+  GrpcAccess::Interceptors interceptors_;
+  std::atomic<grpc::CompletionQueue*> callback_queue_{nullptr};  // null: unused
   uint64_t number_ = 0;  // at the switchboard
 };
 

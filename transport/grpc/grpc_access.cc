@@ -10,8 +10,8 @@
 #include <functional>
 #include <typeinfo>
 
+#include "transport/grpc/core_table.h"
 #include "transport/grpc/message_class.h"
-#include "transport/grpc/pluck_shortcut.h"
 
 namespace grpc_shm {
 namespace {
@@ -232,6 +232,7 @@ bool TakenOperations::is_callback() const {
 }
 
 void TakenOperations::Complete() const {
+  const EndingScope scope(operations_->core_cq_tag(), queue()->cq());
   operations_->ContinueFillOpsAfterInterception();
 }
 
@@ -257,6 +258,15 @@ const google::protobuf::MessageLite* SentProtobuf(
     return nullptr;
   return static_cast<const google::protobuf::MessageLite*>(
       methods->GetSendMessage());
+}
+
+void LetGo(grpc::experimental::InterceptorBatchMethods* methods) {
+  auto* const operations =
+      static_cast<grpc::internal::InterceptorBatchMethodsImpl*>(methods)
+          ->*Member(BatchOperations());
+  const EndingScope scope(operations->core_cq_tag(),
+                          CallOf(methods)->cq()->cq());
+  methods->Proceed();
 }
 
 bool AreComplete(grpc::experimental::InterceptorBatchMethods* methods) {

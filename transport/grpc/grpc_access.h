@@ -5,7 +5,7 @@
 #define GRPC_SHM_TRANSPORT_GRPC_GRPC_ACCESS_H_
 
 // The one place that reaches below gRPC's documented C++ API, but for
-// pluck_shortcut.h. Each trick says what it relies on and with which versions
+// core_table.h. Each trick says what it relies on and with which versions
 // of gRPC it was checked. Everything here but the names of some classes is
 // checked by the compiler: no copied declarations, no layout assumptions,
 // nothing of gRPC's core but its public C headers.
@@ -63,6 +63,21 @@ class grpc::ClientReader<grpc_shm::GrpcAccessTag> {
                                    ClientContext* context,
                                    CompletionQueue* queue) {
     return channel->CreateCall(method, context, queue);
+  }
+  // The same as a Channel does, but for the call of the core, whose reference
+  // is taken over.
+  using Interceptors = std::vector<
+      std::unique_ptr<experimental::ClientInterceptorFactoryInterface>>;
+  static internal::Call CreateCall(const std::shared_ptr<Channel>& channel,
+                                   const internal::RpcMethod& method,
+                                   ClientContext* context,
+                                   CompletionQueue* queue, grpc_call* call,
+                                   const Interceptors& interceptors) {
+    experimental::ClientRpcInfo* const info = context->set_client_rpc_info(
+        method.name(), method.suffix_for_stats(), method.method_type(),
+        channel.get(), interceptors, 0);
+    context->set_call(call, channel);
+    return internal::Call(call, channel.get(), queue, info);
   }
   static void* RegisterMethod(ChannelInterface* channel, const char* method) {
     return channel->RegisterMethod(method);
@@ -206,6 +221,9 @@ class TakenOperations {
 // with 1.51.1.
 const google::protobuf::MessageLite* SentProtobuf(
     grpc::experimental::InterceptorBatchMethods* methods);
+
+// Lets operations go on to the application that an interceptor is shown again.
+void LetGo(grpc::experimental::InterceptorBatchMethods* methods);
 
 // Whether an interceptor is shown operations that are complete.
 bool AreComplete(grpc::experimental::InterceptorBatchMethods* methods);

@@ -123,6 +123,7 @@ class AsyncClient {
     call->sequence = next_sequence_++;
     pattern_.Write(call->sequence, call->request.mutable_data());
     call->start = Clock::now();
+    call->reader.reset();  // its memory is the context's
     call->context = std::make_unique<grpc::ClientContext>();
     call->reader = caller_.Start(call->request, call->context.get(), &queue_);
     call->reader->Finish(&call->reply, &call->status, call);

@@ -14,8 +14,8 @@
 #include "grpcpp/support/client_interceptor.h"
 #include "gtest/gtest.h"
 #include "tests/integration/echo.grpc.pb.h"
+#include "transport/grpc/core_table.h"
 #include "transport/grpc/grpc_access.h"
-#include "transport/grpc/pluck_shortcut.h"
 
 namespace grpc_shm {
 namespace {

@@ -1,16 +1,26 @@
 // Copyright 2026 The grpc-shm Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-#include "transport/grpc/pluck_shortcut.h"
+#include "transport/grpc/core_table.h"
 
 #include <grpcpp/impl/codegen/core_codegen_interface.h>
 #include <grpcpp/impl/grpc_library.h>
+
+#include <utility>
+
+#include "transport/base/fork.h"
+#include "transport/grpc/core_calls.h"
 
 namespace grpc_shm {
 namespace {
 
 // What this thread plucks next, if that is known to be complete.
 thread_local const void* complete = nullptr;
+
+// The operations that this thread is about to end, and where they are to come
+// out of.
+thread_local const void* ending = nullptr;
+thread_local grpc_completion_queue* ending_in = nullptr;
 
 class Table final : public grpc::CoreCodegenInterface {
  public:
@@ -23,6 +33,23 @@ class Table final : public grpc::CoreCodegenInterface {
       return core_.grpc_completion_queue_pluck(cq, tag, deadline, reserved);
     complete = nullptr;
     return {GRPC_OP_COMPLETE, /*success=*/1, tag};
+  }
+
+  grpc_call_error grpc_call_start_batch(grpc_call* call, const grpc_op* ops,
+                                        size_t nops, void* tag,
+                                        void* reserved) override {
+    if (nops == 0 && ending != nullptr && ending == tag &&
+        CoreCalls::IsOne(call)) {
+      ending = nullptr;
+      return CoreCalls::Get().End(ending_in, tag);
+    }
+    return core_.grpc_call_start_batch(call, ops, nops, tag, reserved);
+  }
+  void* grpc_call_arena_alloc(grpc_call* call, size_t length) override {
+    // A forked child has its own copy of the core's memory.
+    if (!IsForkedChild() && CoreCalls::IsOne(call))
+      return CoreCalls::Get().Allocate(call, length);
+    return core_.grpc_call_arena_alloc(call, length);
   }
 
   // What only passes on.
@@ -107,11 +134,6 @@ class Table final : public grpc::CoreCodegenInterface {
                                      void (*destroy)(void*, size_t)) override {
     return core_.grpc_slice_new_with_len(p, len, destroy);
   }
-  grpc_call_error grpc_call_start_batch(grpc_call* call, const grpc_op* ops,
-                                        size_t nops, void* tag,
-                                        void* reserved) override {
-    return core_.grpc_call_start_batch(call, ops, nops, tag, reserved);
-  }
   grpc_call_error grpc_call_cancel_with_status(grpc_call* call,
                                                grpc_status_code status,
                                                const char* description,
@@ -125,9 +147,6 @@ class Table final : public grpc::CoreCodegenInterface {
   void grpc_call_ref(grpc_call* call) override { core_.grpc_call_ref(call); }
   void grpc_call_unref(grpc_call* call) override {
     core_.grpc_call_unref(call);
-  }
-  void* grpc_call_arena_alloc(grpc_call* call, size_t length) override {
-    return core_.grpc_call_arena_alloc(call, length);
   }
   const char* grpc_call_error_to_string(grpc_call_error error) override {
     return core_.grpc_call_error_to_string(error);
@@ -200,9 +219,10 @@ const grpc::CoreCodegenInterface* const table = [] {
 
 }  // namespace
 
+bool IsCoreTableInPlace() { return grpc::g_core_codegen_interface == table; }
+
 bool CompleteForPluck(const void* tag) {
-  if (complete != nullptr || grpc::g_core_codegen_interface != table)
-    return false;
+  if (complete != nullptr || !IsCoreTableInPlace()) return false;
   complete = tag;
   return true;
 }
@@ -210,5 +230,12 @@ bool CompleteForPluck(const void* tag) {
 void BeginForPluck(const void* tag) {
   if (complete == tag) complete = nullptr;
 }
+
+EndingScope::EndingScope(const void* tag, grpc_completion_queue* queue) {
+  ending = tag;
+  ending_in = queue;
+}
+
+EndingScope::~EndingScope() { ending = nullptr; }
 
 }  // namespace grpc_shm

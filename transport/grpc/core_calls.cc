@@ -1,0 +1,153 @@
+// Copyright 2026 The grpc-shm Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "transport/grpc/core_calls.h"
+
+#include <grpc/census.h>
+#include <grpc/support/time.h>
+
+#include <utility>
+
+#include "transport/base/fork.h"
+
+namespace grpc_shm {
+namespace {
+
+// As many calls as most applications have at a time.
+constexpr size_t kMostFree = 256;
+
+// An application that destroys a context too early, while operations are under
+// way, still takes those from its queue, for which gRPC looks at their memory.
+constexpr size_t kMostRetired = 256;
+
+// Queues that the application takes asynchronous operations from.
+constexpr size_t kMostCarriers = 16;
+
+// A generated call takes some 1,200 bytes.
+constexpr size_t kFirstMemoryBytes = 2048;
+constexpr size_t kAlignment = alignof(std::max_align_t);
+
+// What our calls are marked with, in place of a tracing context.
+char mark;
+census_context* Mark() { return reinterpret_cast<census_context*>(&mark); }
+
+}  // namespace
+
+void* CoreCalls::Memory::Allocate(size_t bytes) {
+  bytes = (bytes + kAlignment - 1) & ~(kAlignment - 1);
+  if (bytes > kFirstMemoryBytes - used_) {
+    others_.emplace_back(new std::byte[bytes]);
+    return others_.back().get();
+  }
+  if (first_ == nullptr) first_.reset(new std::byte[kFirstMemoryBytes]);
+  return &first_[std::exchange(used_, used_ + bytes)];
+}
+
+void CoreCalls::Memory::Clear() {
+  used_ = 0;
+  others_.clear();
+}
+
+CoreCalls& CoreCalls::Get() {
+  static CoreCalls* const calls = new CoreCalls;
+  return *calls;
+}
+
+CoreCalls::CoreCalls()
+    : channel_((grpc_init(),  // for ever: so live the calls
+                grpc_lame_client_channel_create(nullptr, GRPC_STATUS_INTERNAL,
+                                                "nothing happens here"))),
+      unused_queue_(grpc_completion_queue_create_for_next(nullptr)) {}
+
+grpc_call* CoreCalls::New(grpc_completion_queue* queue) {
+  return grpc_channel_create_call(
+      channel_, nullptr, GRPC_PROPAGATE_DEFAULTS, queue,
+      grpc_slice_from_static_string("/short"), nullptr,
+      gpr_inf_future(GPR_CLOCK_REALTIME), nullptr);
+}
+
+grpc_call* CoreCalls::Take() {
+  grpc_call* call = nullptr;
+  {
+    MutexLock lock(&mu_);
+    if (!free_.empty()) {
+      call = free_.back();
+      free_.pop_back();
+    }
+  }
+  if (call == nullptr) {
+    call = New(unused_queue_);
+    grpc_census_call_set_context(call, Mark());
+    MutexLock lock(&mu_);
+    memory_.try_emplace(call);
+  }
+  grpc_call_ref(call);
+  return call;
+}
+
+void CoreCalls::GiveBack(grpc_call* call, bool as_good_as_new) {
+  Memory memory;  // destroyed without the lock, as is `call`
+  {
+    MutexLock lock(&mu_);
+    if (as_good_as_new) {
+      memory_[call].Clear();
+      if (free_.size() < kMostFree) return free_.push_back(call);
+    } else {
+      retired_.push_back(call);
+      if (retired_.size() <= kMostRetired) return;
+      call = retired_.front();
+      retired_.pop_front();
+    }
+    auto it = memory_.find(call);
+    memory = std::move(it->second);
+    memory_.erase(it);
+  }
+  grpc_call_unref(call);
+}
+
+bool CoreCalls::IsOne(grpc_call* call) {
+  return grpc_census_call_get_context(call) == Mark();
+}
+
+void* CoreCalls::Allocate(grpc_call* call, size_t bytes) {
+  MutexLock lock(&mu_);
+  return memory_[call].Allocate(bytes);
+}
+
+grpc_call_error CoreCalls::End(grpc_completion_queue* queue, void* tag) {
+  // In a child the locks may be held for ever.
+  grpc_call* const carrier = IsForkedChild() ? New(queue) : FindCarrier(queue);
+  const grpc_call_error error =
+      grpc_call_start_batch(carrier, nullptr, 0, tag, nullptr);
+  grpc_call_unref(carrier);
+  return error;
+}
+
+// A call made for `queue`; a reference of it is the caller's.
+grpc_call* CoreCalls::FindCarrier(grpc_completion_queue* queue) {
+  {
+    MutexLock lock(&mu_);
+    for (size_t i = 0; i < carriers_.size(); ++i) {
+      if (carriers_[i].queue != queue) continue;
+      if (i > 0) std::swap(carriers_[i], carriers_[i - 1]);
+      grpc_call* const call = carriers_[i > 0 ? i - 1 : 0].call;
+      grpc_call_ref(call);
+      return call;
+    }
+  }
+  grpc_call* const made = New(queue);
+  grpc_call_ref(made);
+  grpc_call* dropped = nullptr;
+  {
+    MutexLock lock(&mu_);
+    carriers_.push_front({queue, made});
+    if (carriers_.size() > kMostCarriers) {
+      dropped = carriers_.back().call;
+      carriers_.pop_back();
+    }
+  }
+  if (dropped != nullptr) grpc_call_unref(dropped);
+  return made;
+}
+
+}  // namespace grpc_shm
