@@ -118,13 +118,15 @@ bool Call::KeepMessages() {
       if (frame == outgoing_.end()) break;
       // Others are not to wait for the copy. What is held stays where it is,
       // until the call is over.
-      OutgoingFrame* const holding = &*frame;
-      auto message = std::move(absl::get<OutgoingMessage>(holding->payload));
-      held = holding->held = true;
+      auto message = std::move(absl::get<OutgoingMessage>(frame->payload));
+      held = frame->held = true;
       session_->mu_.Unlock();
       kept = message.Keep();
       session_->mu_.Lock();
       if (over_) return true;
+      OutgoingFrame* const holding =
+          std::find_if(outgoing_.begin(), outgoing_.end(),
+                       [](const OutgoingFrame& each) { return each.held; });
       holding->held = false;
       holding->payload = std::move(message);
     }

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 
@@ -14,6 +13,7 @@
 #include "absl/types/optional.h"
 #include "absl/types/variant.h"
 #include "proto/wire.pb.h"
+#include "transport/call/fifo.h"
 #include "transport/call/frame.h"
 #include "transport/call/message.h"
 
@@ -150,17 +150,16 @@ class Call : public std::enable_shared_from_this<Call> {
   bool opened_ = false;                   // client: the kCall frame is written
   bool adopted_ = false;                  // client: kAccept is still to come
   absl::optional<absl::Status> aborted_;  // why, while no handler has been told
-  std::deque<OutgoingFrame> outgoing_;
+  Fifo<OutgoingFrame, 3> outgoing_;
   uint32_t send_window_;
-  std::deque<IncomingItem> incoming_;
+  Fifo<IncomingItem, 2> incoming_;
   uint32_t receive_window_;
   uint32_t credit_due_ = 0;  // consumed, not yet given back
   uint32_t backlog_ =
       0;  // complete messages that the application does not have yet
-  std::deque<uint32_t>
-      taken_owed_;              // of the messages taken and not consumed yet
-  uint32_t assembly_owed_ = 0;  // of the message being assembled
-  uint64_t buffered_ = 0;       // bytes, of SessionOptions::max_buffered_bytes
+  Fifo<uint32_t, 4> taken_owed_;  // of the messages taken and not consumed yet
+  uint32_t assembly_owed_ = 0;    // of the message being assembled
+  uint64_t buffered_ = 0;  // bytes, of SessionOptions::max_buffered_bytes
   // What the peer may do only once.
   bool initial_metadata_received_ = false;
   bool half_close_received_ = false;

@@ -183,11 +183,11 @@ void Session::TellClosed(const absl::Status& status) {
 }
 
 void Session::CloseIfIdle() {
+  // Who sets it calls this as well.
+  if (!close_when_idle_.load(std::memory_order_relaxed)) return;
   {
     MutexLock lock(&mu_);
-    if (!close_when_idle_ || !calls_.empty() || !scheduled_.empty() ||
-        !go_away_.empty())
-      return;
+    if (!calls_.empty() || !scheduled_.empty() || !go_away_.empty()) return;
   }
   Close(absl::UnavailableError(
       absl::StrCat(options_.address, ": the link was closed")));

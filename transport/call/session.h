@@ -548,7 +548,7 @@ class Session final : public Expirable,
   std::string go_away_
       ABSL_GUARDED_BY(mu_);  // a kGoAway frame to write; empty: none
   bool refusing_ ABSL_GUARDED_BY(mu_) = false;  // GoAway was sent or received
-  bool close_when_idle_ ABSL_GUARDED_BY(mu_) = false;
+  std::atomic<bool> close_when_idle_{false};    // set under mu_
   bool backstop_armed_ ABSL_GUARDED_BY(mu_) = false;
   Backstop backstop_{this};
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/types/optional.h"
 #include "proto/wire.pb.h"
@@ -43,13 +44,14 @@ absl::Status TooMuchMetadata(size_t bytes, size_t limit);
 // What handlers are to be told once the locks are released, in the order in
 // which it is told.
 struct Session::Notifications {
+  using Handlers = absl::InlinedVector<std::shared_ptr<CallHandler>, 4>;
+
   std::vector<std::pair<std::shared_ptr<Call>, wire::CallStart>> started;
-  std::vector<std::shared_ptr<CallHandler>> readable;
-  std::vector<std::shared_ptr<CallHandler>> sent;
+  Handlers readable;
+  Handlers sent;
   std::vector<std::pair<std::shared_ptr<CallHandler>, absl::Status>> aborted;
   bool go_away = false;
-  std::vector<std::shared_ptr<CallHandler>>
-      ended;  // only to be destroyed without a lock
+  Handlers ended;  // only to be destroyed without a lock
 
   void Abort(Call* call, const absl::Status& status) {
     if (call->handler_ == nullptr) {

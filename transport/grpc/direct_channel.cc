@@ -64,6 +64,8 @@ DirectChannel::~DirectChannel() {
 }
 
 void DirectChannel::DoStartCall(const std::shared_ptr<OutboundCall>& call) {
+  const std::shared_ptr<Session> to = session(nullptr);
+  if (to != nullptr) return StartOn(to, call);
   Effects effects;
   {
     MutexLock lock(&mu_);
@@ -76,6 +78,30 @@ void DirectChannel::DoStartCall(const std::shared_ptr<OutboundCall>& call) {
     }
   }
   Perform(std::move(effects));
+}
+
+void DirectChannel::StartOn(const std::shared_ptr<Session>& session,
+                            const std::shared_ptr<OutboundCall>& call) {
+  absl::StatusOr<std::shared_ptr<Call>> started =
+      session->StartCall(call->Start(), call->handler());
+  if (started.ok()) {
+    call->OnStarted(*std::move(started));
+  } else if (absl::IsUnavailable(started.status())) {
+    // The link was lost in between, which the channel learns as well: the call
+    // was never sent, so it tries again.
+    Effects again;
+    {
+      MutexLock lock(&mu_);
+      if (session_ == session) {
+        session_ = nullptr;
+        SetState(GRPC_CHANNEL_IDLE, &again);
+      }
+    }
+    Perform(std::move(again));
+    DoStartCall(call);
+  } else {
+    call->Fail(started.status());
+  }
 }
 
 void DirectChannel::ForgetCall(const OutboundCall* call) {
@@ -345,28 +371,7 @@ void DirectChannel::SetState(grpc_connectivity_state state, Effects* effects) {
 void DirectChannel::Perform(Effects effects) {
   Connectivity::Tell(effects.tellers);
   for (const auto& call : effects.failed) call->Fail(effects.failure);
-  for (const auto& call : effects.started) {
-    absl::StatusOr<std::shared_ptr<Call>> started =
-        effects.session->StartCall(call->Start(), call->handler());
-    if (started.ok()) {
-      call->OnStarted(*std::move(started));
-    } else if (absl::IsUnavailable(started.status())) {
-      // The link was lost in between, which the channel learns as well: the
-      // call was never sent, so it tries again.
-      Effects again;
-      {
-        MutexLock lock(&mu_);
-        if (session_ == effects.session) {
-          session_ = nullptr;
-          SetState(GRPC_CHANNEL_IDLE, &again);
-        }
-      }
-      Perform(std::move(again));
-      DoStartCall(call);
-    } else {
-      call->Fail(started.status());
-    }
-  }
+  for (const auto& call : effects.started) StartOn(effects.session, call);
   if (effects.to_close != nullptr) effects.to_close->CloseWhenIdle();
 }
 

@@ -78,6 +78,8 @@ class DirectChannel final : public ClientChannel,
   DirectChannel(const std::string& target, const Options& options);
 
   void DoStartCall(const std::shared_ptr<OutboundCall>& call) override;
+  void StartOn(const std::shared_ptr<Session>& session,
+               const std::shared_ptr<OutboundCall>& call);
   void Connect(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Knock(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void KnockLater() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

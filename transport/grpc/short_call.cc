@@ -201,6 +201,10 @@ void ShortCall::OnSent() {
   {
     MutexLock lock(&mu_);
     --unsent_;
+    const bool awaited =
+        std::any_of(batches_.begin(), batches_.end(),
+                    [](const Batch& each) { return each.used && each.send; });
+    if (!awaited) return;
     Advance(&effects);
   }
   Do(std::move(effects));
@@ -340,6 +344,7 @@ void ShortCall::Do(Effects effects) {
       }
     }
     channel_->StartCall(shared_from_this());
+    effects.flush = false;  // who starts it flushes
   }
   if (effects.cancel || effects.flush || effects.consumed != nullptr) {
     std::shared_ptr<Call> call;
