@@ -3,7 +3,6 @@
 
 #include "transport/call/call.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -110,12 +109,12 @@ bool Call::KeepMessages() {
   {
     MutexLock lock(&session_->mu_);
     while (kept) {
-      const auto frame = std::find_if(
-          outgoing_.begin(), outgoing_.end(), [](const OutgoingFrame& each) {
+      OutgoingFrame* const frame =
+          outgoing_.Find([](const OutgoingFrame& each) {
             const auto* message = absl::get_if<OutgoingMessage>(&each.payload);
             return message != nullptr && message->is_borrowed();
           });
-      if (frame == outgoing_.end()) break;
+      if (frame == nullptr) break;
       // Others are not to wait for the copy. What is held stays where it is,
       // until the call is over.
       auto message = std::move(absl::get<OutgoingMessage>(frame->payload));
@@ -124,11 +123,8 @@ bool Call::KeepMessages() {
       kept = message.Keep();
       session_->mu_.Lock();
       if (over_) return true;
-      OutgoingFrame* const holding =
-          std::find_if(outgoing_.begin(), outgoing_.end(),
-                       [](const OutgoingFrame& each) { return each.held; });
-      holding->held = false;
-      holding->payload = std::move(message);
+      frame->held = false;
+      frame->payload = std::move(message);
     }
     if (!kept) outgoing_.clear();
     if (held) session_->Schedule(this);

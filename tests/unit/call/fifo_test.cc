@@ -42,8 +42,13 @@ TEST(FifoTest, DoesAsADequeDoes) {
     }
     ASSERT_EQ(fifo.empty(), expected.empty());
     if (i % 100 == 0) {
-      ASSERT_EQ(std::vector<int>(fifo.begin(), fifo.end()),
-                std::vector<int>(expected.begin(), expected.end()));
+      std::vector<int> seen;
+      ASSERT_EQ(fifo.Find([&seen](int element) {
+        seen.push_back(element);
+        return false;
+      }),
+                nullptr);
+      ASSERT_EQ(seen, std::vector<int>(expected.begin(), expected.end()));
     }
   }
 }
@@ -57,6 +62,20 @@ TEST(FifoTest, WhatIsPoppedIsDestroyedAtOnce) {
     fifo.pop_front();
   }
   EXPECT_EQ(value.use_count(), 1);
+}
+
+TEST(FifoTest, ElementsStayWhereTheyAre) {
+  Fifo<int, 2> fifo;
+  for (int i = 0; i < 5; ++i) fifo.push_back(i);
+  const int* const second = fifo.Find([](int each) { return each == 1; });
+  const int* const last = fifo.Find([](int each) { return each == 4; });
+  for (int i = 5; i < 500; ++i) fifo.push_back(i);
+  fifo.pop_front();
+  EXPECT_EQ(*second, 1);
+  EXPECT_EQ(&fifo.front(), second);
+  for (int i = 0; i < 3; ++i) fifo.pop_front();
+  EXPECT_EQ(*last, 4);
+  EXPECT_EQ(&fifo.front(), last);
 }
 
 TEST(FifoTest, ClearIsForGood) {
