@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "absl/base/config.h"
 #include "transport/base/fork.h"
 
 namespace grpc_shm {
@@ -46,6 +47,9 @@ void* CoreCalls::Memory::Allocate(size_t bytes) {
 void CoreCalls::Memory::Clear() {
   used_ = 0;
   others_.clear();
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
+  first_ = nullptr;  // it is to see who uses it still
+#endif
 }
 
 CoreCalls& CoreCalls::Get() {
