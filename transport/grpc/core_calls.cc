@@ -6,6 +6,7 @@
 #include <grpc/census.h>
 #include <grpc/support/time.h>
 
+#include <array>
 #include <utility>
 
 #include "absl/base/config.h"
@@ -21,8 +22,9 @@ constexpr size_t kMostFree = 256;
 // way, still takes those from its queue, for which gRPC looks at their memory.
 constexpr size_t kMostRetired = 256;
 
-// Queues that the application takes asynchronous operations from.
-constexpr size_t kMostCarriers = 16;
+// Queues that the application takes asynchronous operations from, as most
+// applications have.
+constexpr size_t kCarriersOfThread = 4;
 
 // A generated call takes some 1,200 bytes.
 constexpr size_t kFirstMemoryBytes = 2048;
@@ -51,6 +53,41 @@ void CoreCalls::Memory::Clear() {
   first_ = nullptr;  // it is to see who uses it still
 #endif
 }
+
+// Calls that stand for queues, of one thread. They keep what is left of their
+// queues, so that no other queue is taken for one of these.
+class CoreCalls::Carriers {
+ public:
+  Carriers() = default;
+  Carriers(const Carriers&) = delete;
+  Carriers& operator=(const Carriers&) = delete;
+  ~Carriers() {
+    if (IsForkedChild()) return;  // the core's locks may be held for ever
+    for (const Carrier& carrier : carriers_) {
+      if (carrier.call != nullptr) grpc_call_unref(carrier.call);
+    }
+  }
+
+  grpc_call* For(grpc_completion_queue* queue) {
+    for (const Carrier& carrier : carriers_) {
+      if (carrier.queue == queue) return carrier.call;
+    }
+    grpc_call* const call = CoreCalls::Get().New(queue);
+    const Carrier old = std::exchange(carriers_[next_], Carrier{queue, call});
+    next_ = (next_ + 1) % carriers_.size();
+    if (old.call != nullptr && !IsForkedChild()) grpc_call_unref(old.call);
+    return call;
+  }
+
+ private:
+  struct Carrier {
+    grpc_completion_queue* queue = nullptr;
+    grpc_call* call = nullptr;
+  };
+
+  std::array<Carrier, kCarriersOfThread> carriers_;
+  size_t next_ = 0;  // to be replaced
+};
 
 CoreCalls& CoreCalls::Get() {
   static CoreCalls* const calls = new CoreCalls;
@@ -119,39 +156,8 @@ void* CoreCalls::Allocate(grpc_call* call, size_t bytes) {
 }
 
 grpc_call_error CoreCalls::End(grpc_completion_queue* queue, void* tag) {
-  // In a child the locks may be held for ever.
-  grpc_call* const carrier = IsForkedChild() ? New(queue) : FindCarrier(queue);
-  const grpc_call_error error =
-      grpc_call_start_batch(carrier, nullptr, 0, tag, nullptr);
-  grpc_call_unref(carrier);
-  return error;
-}
-
-// A call made for `queue`; a reference of it is the caller's.
-grpc_call* CoreCalls::FindCarrier(grpc_completion_queue* queue) {
-  {
-    MutexLock lock(&mu_);
-    for (size_t i = 0; i < carriers_.size(); ++i) {
-      if (carriers_[i].queue != queue) continue;
-      if (i > 0) std::swap(carriers_[i], carriers_[i - 1]);
-      grpc_call* const call = carriers_[i > 0 ? i - 1 : 0].call;
-      grpc_call_ref(call);
-      return call;
-    }
-  }
-  grpc_call* const made = New(queue);
-  grpc_call_ref(made);
-  grpc_call* dropped = nullptr;
-  {
-    MutexLock lock(&mu_);
-    carriers_.push_front({queue, made});
-    if (carriers_.size() > kMostCarriers) {
-      dropped = carriers_.back().call;
-      carriers_.pop_back();
-    }
-  }
-  if (dropped != nullptr) grpc_call_unref(dropped);
-  return made;
+  static thread_local Carriers carriers;
+  return grpc_call_start_batch(carriers.For(queue), nullptr, 0, tag, nullptr);
 }
 
 }  // namespace grpc_shm

@@ -75,15 +75,11 @@ class CoreCalls {
     std::vector<std::unique_ptr<std::byte[]>> others_;
   };
 
-  struct Carrier {
-    grpc_completion_queue* queue;
-    grpc_call* call;
-  };
+  class Carriers;
 
   CoreCalls();
 
   grpc_call* New(grpc_completion_queue* queue);
-  grpc_call* FindCarrier(grpc_completion_queue* queue);
 
   grpc_channel* const channel_;
   grpc_completion_queue* const unused_queue_;
@@ -92,7 +88,6 @@ class CoreCalls {
   absl::flat_hash_map<grpc_call*, Memory> memory_ ABSL_GUARDED_BY(mu_);
   std::vector<grpc_call*> free_ ABSL_GUARDED_BY(mu_);
   std::deque<grpc_call*> retired_ ABSL_GUARDED_BY(mu_);
-  std::deque<Carrier> carriers_ ABSL_GUARDED_BY(mu_);  // the latest first
 };
 
 }  // namespace grpc_shm

@@ -3,9 +3,11 @@
 
 #include "transport/grpc/core_calls.h"
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "grpc/support/time.h"
@@ -129,6 +131,17 @@ TEST_F(CoreCallsTest, EndsInTheRightQueue) {
       EXPECT_EQ(Next(queue), &tags[1]);
       EXPECT_EQ(Next(queue), nullptr);
     }
+  }
+}
+
+TEST_F(CoreCallsTest, ThreadsEndInOneQueue) {
+  const Queue queue = NewQueue();
+  std::array<int, 8> tags;
+  for (int& tag : tags) {
+    std::thread([&] {
+      EXPECT_EQ(calls_.End(queue.get(), &tag), GRPC_CALL_OK);
+    }).join();
+    EXPECT_EQ(Next(queue), &tag);
   }
 }
 
