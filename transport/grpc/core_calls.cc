@@ -15,8 +15,9 @@
 namespace grpc_shm {
 namespace {
 
-// As many calls as most applications have at a time.
-constexpr size_t kMostFree = 256;
+// As many calls as most applications have at a time. Each takes 8.6 kB, with
+// the memory below.
+constexpr size_t kMostFree = 128;
 
 // An application that destroys a context too early, while operations are under
 // way, still takes those from its queue, for which gRPC looks at their memory.
@@ -127,21 +128,24 @@ grpc_call* CoreCalls::Take() {
 }
 
 void CoreCalls::GiveBack(grpc_call* call, bool as_good_as_new) {
-  Memory memory;  // destroyed without the lock, as is `call`
+  Memory memory;  // destroyed without the lock
   {
     MutexLock lock(&mu_);
-    if (as_good_as_new) {
-      memory_[call].Clear();
-      if (free_.size() < kMostFree) return free_.push_back(call);
-    } else {
-      retired_.push_back(call);
-      if (retired_.size() <= kMostRetired) return;
-      call = retired_.front();
-      retired_.pop_front();
-    }
     auto it = memory_.find(call);
+    if (as_good_as_new && free_.size() < kMostFree) {
+      it->second.Clear();
+      free_.push_back(call);
+      return;
+    }
     memory = std::move(it->second);
     memory_.erase(it);
+    if (!as_good_as_new) {
+      retired_.push_back(std::exchange(memory, Memory()));
+      if (retired_.size() > kMostRetired) {
+        memory = std::move(retired_.front());
+        retired_.pop_front();
+      }
+    }
   }
   grpc_call_unref(call);
 }

@@ -49,8 +49,9 @@ class CoreCalls {
   grpc_call* Take();
 
   // Gives the memory back that was allocated for `call`, and has it serve
-  // again, unless it is not `as_good_as_new`. To be called when what it was
-  // taken for is over, and that reference given back.
+  // again. Not if it is not `as_good_as_new`, since it was cancelled or ended
+  // early: then its memory stays for a while, too. To be called when what it
+  // was taken for is over, and that reference given back.
   void GiveBack(grpc_call* call, bool as_good_as_new);
 
   // Whether `call` is one of these. Does not take any lock.
@@ -87,7 +88,7 @@ class CoreCalls {
   Mutex mu_;
   absl::flat_hash_map<grpc_call*, Memory> memory_ ABSL_GUARDED_BY(mu_);
   std::vector<grpc_call*> free_ ABSL_GUARDED_BY(mu_);
-  std::deque<grpc_call*> retired_ ABSL_GUARDED_BY(mu_);
+  std::deque<Memory> retired_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace grpc_shm

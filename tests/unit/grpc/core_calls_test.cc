@@ -61,10 +61,12 @@ TEST_F(CoreCallsTest, OneServesAgain) {
 TEST_F(CoreCallsTest, OneThatWasCancelledDoesNot) {
   grpc_call* const cancelled = calls_.Take();
   grpc_call_cancel(cancelled, nullptr);
+  grpc_call_ref(cancelled);  // so that no other has its address
   Return(cancelled, /*as_good_as_new=*/false);
   grpc_call* const other = calls_.Take();
   EXPECT_NE(other, cancelled);
   Return(other, true);
+  grpc_call_unref(cancelled);
 }
 
 TEST_F(CoreCallsTest, KnowsItsOwn) {
