@@ -15,13 +15,13 @@
 namespace grpc_shm {
 namespace {
 
-// As many calls as most applications have at a time. Each takes 8.6 kB, with
-// the memory below.
-constexpr size_t kMostFree = 128;
+// Most applications end a call before they begin another one. Each takes 8.6
+// kB, with the memory below.
+constexpr size_t kMostFree = 64;
 
 // An application that destroys a context too early, while operations are under
 // way, still takes those from its queue, for which gRPC looks at their memory.
-constexpr size_t kMostRetired = 256;
+constexpr size_t kMostRetired = 64;
 
 // Queues that the application takes asynchronous operations from, as most
 // applications have.

@@ -64,19 +64,17 @@ DirectChannel::~DirectChannel() {
 }
 
 void DirectChannel::DoStartCall(const std::shared_ptr<OutboundCall>& call) {
-  const std::shared_ptr<Session> to = session(nullptr);
-  if (to != nullptr) return StartOn(to, call);
+  std::shared_ptr<Session> session;
   Effects effects;
   {
     MutexLock lock(&mu_);
-    if (session_ != nullptr) {
-      effects.session = session_;
-      effects.started.push_back(call);
-    } else {
+    session = session_;
+    if (session == nullptr) {
       waiting_.push_back(call);
       Connect(&effects);
     }
   }
+  if (session != nullptr) return StartOn(session, call);
   Perform(std::move(effects));
 }
 
