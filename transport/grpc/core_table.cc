@@ -6,8 +6,6 @@
 #include <grpcpp/impl/codegen/core_codegen_interface.h>
 #include <grpcpp/impl/grpc_library.h>
 
-#include <utility>
-
 #include "transport/base/fork.h"
 #include "transport/grpc/core_calls.h"
 

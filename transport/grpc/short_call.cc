@@ -103,8 +103,10 @@ void ShortCall::TakeOver(const TakenOperations& operations,
   }
   if (has(Point::PRE_SEND_CLOSE)) {
     half_closed_ = true;
-    if (link_call_ != nullptr) link_call_->SendHalfClose();
-    effects->flush = true;
+    if (link_call_ != nullptr) {
+      link_call_->SendHalfClose();
+      effects->flush = true;
+    }
   }
 }
 
@@ -344,7 +346,6 @@ void ShortCall::Do(Effects effects) {
       }
     }
     channel_->StartCall(shared_from_this());
-    effects.flush = false;  // who starts it flushes
   }
   if (effects.cancel || effects.flush || effects.consumed != nullptr) {
     std::shared_ptr<Call> call;
