@@ -19,6 +19,7 @@
 
 // Last: see there.
 #include "tests/model/model_check.h"
+#include "tests/model/model_futex.h"
 #include "tests/model/relacy_atomics.h"
 
 namespace grpc_shm {
@@ -240,7 +241,7 @@ struct DeferringTest : rl::test_suite<DeferringTest<takes_early>, 2,
     bool owes = false;
     for (int i = 1; i <= kRecords; ++i) {
       ring.Write(i);
-      owes |= takes_early ? ring.producer.Publish()
+      owes |= takes_early ? ring.producer.Publish() != armed_flag::kAwake
                           : ring.producer.PublishQuietly();
       if (!owes || (i < kRecords && rl::rand(2) == 0)) continue;
       owes = false;
@@ -273,6 +274,67 @@ struct DeferringTest : rl::test_suite<DeferringTest<takes_early>, 2,
   }
 };
 
+// The consumer sleeps at its flag or at its doorbell, as it likes, and is woken
+// where it sleeps. (`rings_always`: the producer looks at neither, and rings.)
+template <Weakness weakness, bool rings_always = false>
+struct SleepingAtFlagTest
+    : rl::test_suite<SleepingAtFlagTest<weakness, rings_always>, 2,
+                     weakness == Weakness::kNone && !rings_always
+                         ? rl::test_result_success
+                         : rl::test_result_deadlock> {
+  static constexpr int kRecords = 3;
+  ModelRing<weakness, 4> ring;
+  ModelDoorbell doorbell;
+  ModelFutex futex;
+
+  void before() {
+    doorbell.Init();
+    futex.Reset();
+  }
+  void after() { doorbell.Destroy(); }
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      Produce();
+    } else {
+      Consume();
+    }
+  }
+
+  void Produce() {
+    for (int i = 1; i <= kRecords; ++i) {
+      ring.Write(i);
+      const armed_flag::Sleep sleep = ring.producer.Publish();
+      if (sleep == armed_flag::kAtFlag && !rings_always) {
+        futex.Wake(1);
+      } else if (sleep != armed_flag::kAwake) {
+        doorbell.Ring();
+      }
+    }
+  }
+
+  void Consume() {
+    for (int i = 1; i <= kRecords;) {
+      if (ring.consumer.Readable() == 0) {
+        ring.consumer.Release();
+        ring.consumer.TakeProducerWakeup();
+        const armed_flag::Sleep where =
+            rl::rand(2) == 0 ? armed_flag::kAtFlag : armed_flag::kAtDoorbell;
+        if (!ring.consumer.Arm(where)) continue;
+        if (where == armed_flag::kAtFlag) {
+          futex.Wait(ring.control.consumer_armed, armed_flag::kAtFlag);
+        } else {
+          doorbell.Wait();
+        }
+        continue;
+      }
+      RL_ASSERT(ring.Read() == i);
+      ++i;
+      ring.consumer.Release();
+    }
+  }
+};
+
 bool CheckProtocol() {
   constexpr Weakness kNone = Weakness::kNone;
   const char* claim =
@@ -293,6 +355,10 @@ bool CheckProtocol() {
   ok &= Check<SleepingTest<kNone, 1, true>>(claim, Exhaustive(2));
   ok &= Check<SleepingTest<kNone, 2, true>>(claim, Exhaustive(1));
   ok &= Check<SleepingTest<kNone, 2, true>>(claim, Random(300000));
+
+  claim = "a consumer is woken where it sleeps, at its flag or its doorbell";
+  ok &= Check<SleepingAtFlagTest<kNone>>(claim, Exhaustive(3));
+  ok &= Check<SleepingAtFlagTest<kNone>>(claim, Random(300000));
 
   claim = "a sleeper is woken though the doorbell rings later than it could";
   ok &= Check<DeferringTest<false>>(claim, Exhaustive(3));
@@ -315,6 +381,14 @@ bool CheckThatTheCheckerFindsFaults() {
       "found: lost wake-up where the consumer has no fence", Exhaustive(2));
   ok &= Check<SleepingTest<Weakness::kForgetfulExchange, 1, false>>(
       "found: lost wake-up where the waker takes the flag and does not ring",
+      Exhaustive(2));
+  ok &= Check<SleepingAtFlagTest<Weakness::kThread1WithoutFences>>(
+      "found: lost wake-up where a consumer that sleeps at its flag has no "
+      "fence",
+      Exhaustive(2));
+  ok &= Check<SleepingAtFlagTest<Weakness::kNone, true>>(
+      "found: lost wake-up where the doorbell rings for a consumer that sleeps "
+      "at its flag",
       Exhaustive(2));
   ok &= Check<DeferringTest<true>>(
       "found: lost wake-up where the flag is taken before it is known whether "

@@ -37,6 +37,14 @@ class OneTimeEvent {
   // Sleeps until it has happened.
   void Await();
 
+  // Sleeps while it has not happened and `word`, in memory that processes
+  // share, is `value`: until somebody wakes who sleeps at either (see futex.h).
+  // False: a signal came. A `word` whose memory is gone counts as changed.
+  bool AwaitBeside(const std::atomic<uint32_t>* word, uint32_t value);
+
+  // Whether the system can do that: Linux 5.16.
+  static bool CanAwaitBeside();
+
  private:
   static constexpr uint32_t kAwaited = 1;  // by a thread that sleeps
   static constexpr uint32_t kHappened = 2;

@@ -31,6 +31,7 @@ Session::Session(std::unique_ptr<Link> link, SessionOptions options,
       peer_(link->peer()),
       window_(link->window_bytes()),
       max_payload_(link->producer().max_payload()),
+      flag_(link->consumer().flag()),
       spinner_(options_.wait_policy),
       link_(std::move(link)) {}
 

@@ -287,8 +287,8 @@ class Session final : public Expirable,
     wants_bodies_.store(wanted, std::memory_order_relaxed);
   }
 
-  // Has somebody be woken for what arrives, should nobody be: for who waits
-  // otherwise than by a Caller, a Driver or Poll.
+  // Has a thread of this layer be woken for what arrives, should nobody be, or
+  // a caller: for who waits otherwise than by a Caller, a Driver or Poll.
   void EndLingering();
 
   // Has a reactor thread run `job`: the one that calls this from a handler, as
@@ -312,6 +312,7 @@ class Session final : public Expirable,
 
   // Driving.
   void OnDoorbell();
+  bool IsWokenForNothing();
   void Work(bool driving = false);
   void WorkLater();
   bool RunJob(bool* driving);
@@ -320,7 +321,7 @@ class Session final : public Expirable,
   void WatchQuickJobs();
   void OnExpired() override;
   bool TryDrive();
-  bool StopDriving();
+  bool StopDriving(armed_flag::Sleep where = armed_flag::kAtDoorbell);
   bool Advance();
   bool AwaitRole(absl::FunctionRef<bool()> done);
   bool HandOver();
@@ -332,6 +333,7 @@ class Session final : public Expirable,
   absl::Duration TimeToDigest() const;
   bool Spin(bool gives_way);
   bool HasWork();
+  bool IsUnattended() const;
   bool HasUnread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
   bool HasNewSpace() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(read_mu_);
   int PeersCore();
@@ -351,6 +353,8 @@ class Session final : public Expirable,
   void Leave(bool open);
   bool LingerWhile(absl::FunctionRef<bool()> allowed, int64_t lookout_nanos);
   bool Linger(int spare);
+  bool MaySleepAtFlag();
+  bool SleepAtFlag(Completion* complete);
   bool LeaveToCaller();
   bool LeaveToApplication();
   bool IsApplicationBusy() const;
@@ -416,7 +420,7 @@ class Session final : public Expirable,
   std::byte* Reserve(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RingIfDue(bool now);
-  void Ring() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Wake(armed_flag::Sleep sleep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Schedule(Call* call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ForgetSilentCalls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void QueueFrame(Call* call, FrameType type, std::string payload)
@@ -432,6 +436,9 @@ class Session final : public Expirable,
   const PeerCredentials peer_;
   const uint32_t window_;
   const size_t max_payload_;  // of one frame
+
+  // Where a caller may sleep for what comes. May be gone: only to sleep at.
+  const std::atomic<uint32_t>* const flag_;
 
   Spinner spinner_;
 
@@ -499,6 +506,9 @@ class Session final : public Expirable,
   // application's thread comes back soon. Sequentially consistent, with the
   // lock of calls_: who opens a call sees that, or is seen by who leaves it so.
   std::atomic<bool> lingering_{false};
+  // Nobody drives, and the peer wakes a caller for what there is to read.
+  // Sequentially consistent, likewise.
+  std::atomic<bool> asleep_at_flag_{false};
   // The lookout is set; how often somebody has begun to drive.
   std::atomic<bool> looking_out_{false};
   std::atomic<int64_t> lookout_nanos_{0};  // for who lingered last; relaxed

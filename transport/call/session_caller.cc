@@ -76,15 +76,18 @@ void Session::Caller::Await(absl::FunctionRef<bool()> is_open) {
     session->waits_since_.store(MonotonicNanos(), std::memory_order_relaxed);
   while (!done()) {
     if (!driving_) {
-      // Who lingers has left the role to callers.
-      driving_ = session->TakesTurns() || session->lingering_.load()
+      // Unattended, the role is left to callers.
+      driving_ = session->TakesTurns() || session->IsUnattended()
                      ? TryDrive()
                      : session->AwaitRole(done);
       if (!driving_) break;
     } else {
       if (session->AdvanceAndTell()) continue;
-      if (!session->Spin(/*gives_way=*/false)) break;
-      if (session->IsTellingOverdue() && session->PassTurn()) {
+      if (!session->Spin(/*gives_way=*/false)) {
+        if (!session->MaySleepAtFlag()) break;
+        driving_ = session->SleepAtFlag(&complete_);
+        if (!driving_) break;
+      } else if (session->IsTellingOverdue() && session->PassTurn()) {
         driving_ = false;
         break;
       }
@@ -104,6 +107,30 @@ void Session::Caller::Await(absl::FunctionRef<bool()> is_open) {
   complete_.Await();
   if (session->callers_.load(std::memory_order_relaxed) > 1)
     left_at = MonotonicNanos();
+}
+
+// Whether the calling thread, a caller, may sleep where the peer wakes it and
+// no other thread, which would have to wake it in turn: while it is the only
+// one that waits. There is one that sleeps so at most.
+bool Session::MaySleepAtFlag() {
+  {
+    MutexLock lock(&read_mu_);
+    if (link_ == nullptr || broken_) return false;
+  }
+  return callers_.load() == 1 && OneTimeEvent::CanAwaitBeside() &&
+         OnlyCallersWait(/*spare=*/0);
+}
+
+// Ends this thread's driving until something has come or the operation is
+// complete; true if it drives again. Otherwise another thread does.
+bool Session::SleepAtFlag(Completion* complete) {
+  asleep_at_flag_.store(true);
+  // Had one begun to wait in between, it has not seen that.
+  if (StopDriving(armed_flag::kAtFlag) && MaySleepAtFlag() &&
+      complete->event_.AwaitBeside(flag_, armed_flag::kAtFlag) &&
+      !complete->HasHappened())
+    IsWokenForNothing();
+  return TryDrive();
 }
 
 void Session::Tell(Completion* complete) {
@@ -262,7 +289,7 @@ bool Session::LeaveToCaller() {
 }
 
 void Session::EndLingering() {
-  if (lingering_.load() && TryDrive()) LetOthersDrive();
+  if (IsUnattended() && TryDrive()) LetOthersDrive();
 }
 
 // Whether an asynchronous application has things to do before it waits.

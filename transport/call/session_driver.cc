@@ -194,7 +194,7 @@ void Session::Poll(bool waits) {
   {
     MutexLock lock(&read_mu_);
     if (link_ == nullptr || broken_) return;
-    if (!waits && !HasUnread() && (!lingering_.load() || IsApplicationBusy()))
+    if (!waits && !HasUnread() && (!IsUnattended() || IsApplicationBusy()))
       return;
   }
   if (!TryDrive()) return;
@@ -255,17 +255,19 @@ bool Session::TryDrive() {
   drives_.store(drives_.load(std::memory_order_relaxed) + 1,
                 std::memory_order_relaxed);
   if (lingering_.load(std::memory_order_relaxed)) lingering_.store(false);
+  if (asleep_at_flag_.load(std::memory_order_relaxed))
+    asleep_at_flag_.store(false);
   link_->consumer().Disarm();
   return true;
 }
 
 // False if there is more to read; then nobody is woken for it.
-bool Session::StopDriving() {
+bool Session::StopDriving(armed_flag::Sleep where) {
   bool armed;
   {
     MutexLock lock(&read_mu_);
     driven_.store(false);
-    armed = link_ == nullptr || broken_ || link_->consumer().Arm();
+    armed = link_ == nullptr || broken_ || link_->consumer().Arm(where);
     if (!armed) unread_.store(true);
   }
   if (full_.load()) Flush();  // tells the consumer to ring for space
@@ -278,6 +280,11 @@ bool Session::Advance() {
   const bool read = Read();
   if (read || full_.load(std::memory_order_relaxed)) Flush();
   return read;
+}
+
+// Whether nobody drives, and no thread of this layer is woken for what comes.
+bool Session::IsUnattended() const {
+  return lingering_.load() || asleep_at_flag_.load();
 }
 
 bool Session::HasUnread() {

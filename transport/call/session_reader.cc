@@ -79,11 +79,15 @@ void Session::OnControl(uint32_t /*epoll_events*/) {
                             ") exited or closed the link")));
 }
 
-// Rings come with something to read, or with space for what waits to be
-// written. Some find that another thread was quicker, but none that nothing has
-// happened since the last one, again and again: that is a peer that wants to
-// keep this process busy.
 void Session::OnDoorbell() {
+  if (!IsWokenForNothing()) Work();
+}
+
+// Who is woken finds something to read, or space for what waits to be written.
+// Sometimes another thread was quicker, but not so that nothing has happened
+// since the last time, again and again: that is a peer that wants to keep this
+// process busy. It loses the link.
+bool Session::IsWokenForNothing() {
   const uint64_t progress = turns_read_.load(std::memory_order_relaxed) +
                             sent_since_read_.load(std::memory_order_relaxed);
   if (progress_at_ring_.exchange(progress, std::memory_order_relaxed) !=
@@ -94,9 +98,9 @@ void Session::OnDoorbell() {
     Close(absl::UnavailableError(
         absl::StrCat(options_.address, ": the peer (pid ", peer_.pid,
                      ") broke the link protocol: it rings for nothing")));
-    return;
+    return true;
   }
-  Work();
+  return false;
 }
 
 // Reads a batch and tells the handlers; false if there was nothing.

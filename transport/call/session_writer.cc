@@ -183,7 +183,7 @@ void Session::Publish() {
   if (unpublished_ == 0) return;
   unpublished_ = 0;
   if (deferring_ != this) {
-    if (link_->producer().Publish()) Ring();
+    if (const auto sleep = link_->producer().Publish()) Wake(sleep);
   } else if (link_->producer().PublishQuietly() &&
              ring_at_.load(std::memory_order_relaxed) == 0) {
     ring_at_.store(MonotonicNanos() + kLongestDeferralNanos,
@@ -201,14 +201,13 @@ void Session::RingIfDue(bool now) {
   ring_at_.store(0, std::memory_order_relaxed);
   // Who has read everything may be asleep again. It stays armed: only who rings
   // may take that away.
-  if (link_ != nullptr && !link_->producer().IsConsumed() &&
-      link_->producer().TakeConsumerWakeup())
-    Ring();
+  if (link_ == nullptr || link_->producer().IsConsumed()) return;
+  if (const auto sleep = link_->producer().TakeConsumerWakeup()) Wake(sleep);
 }
 
-void Session::Ring() {
+void Session::Wake(armed_flag::Sleep sleep) {
   link_->producer().TellCore(sched_getcpu());
-  link_->RingDoorbell();
+  link_->Wake(sleep);
 }
 
 void Session::Schedule(Call* call) {

@@ -38,9 +38,15 @@ Link::Link(Side side, Parts parts)
       producer_(MakeProducer(side, parts_.segment)),
       consumer_(MakeConsumer(side, parts_.segment)) {}
 
-void Link::RingDoorbell() {
+void Link::RingDoorbell() { Wake(armed_flag::kAtDoorbell); }
+
+void Link::Wake(armed_flag::Sleep sleep) {
   GRPC_SHM_FAULT_POINT(DoorbellTaken);
-  grpc_shm::RingDoorbell(parts_.peer_doorbell.get());
+  if (sleep == armed_flag::kAtFlag) {
+    producer_.WakeAtFlag();
+  } else {
+    grpc_shm::RingDoorbell(parts_.peer_doorbell.get());
+  }
   GRPC_SHM_FAULT_POINT(DoorbellRung);
 }
 

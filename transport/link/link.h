@@ -62,8 +62,10 @@ class Link {
   // is an event. Adding it to an epoll set yields one event at once.
   int doorbell_fd() const { return parts_.own_doorbell.get(); }
 
-  // Wakes the peer. Never waits, never fails. Only when Publish() or
-  // TakeProducerWakeup() said so: each call is a system call.
+  // Wakes the peer, where it sleeps or by its doorbell. Never waits, never
+  // fails. Only when Publish() or TakeProducerWakeup() said so: each call is a
+  // system call.
+  void Wake(armed_flag::Sleep sleep);
   void RingDoorbell();
 
   // Who is at the other end, according to the kernel.

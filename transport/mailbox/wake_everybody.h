@@ -4,8 +4,8 @@
 #ifndef GRPC_SHM_TRANSPORT_MAILBOX_WAKE_EVERYBODY_H_
 #define GRPC_SHM_TRANSPORT_MAILBOX_WAKE_EVERYBODY_H_
 
+#include "transport/base/futex.h"
 #include "transport/mailbox/eventcount.h"
-#include "transport/mailbox/futex.h"
 #include "transport/mailbox/mailbox_layout.h"
 
 namespace grpc_shm {

@@ -17,25 +17,35 @@ namespace grpc_shm {
 // with a sequentially consistent fence between, so that at least one sees the
 // other.
 //
-//   sleeper: armed = 1;    fence;  read the index. Nothing new? Sleep until the
-//                                  doorbell rings.
-//   waker:   index = new;  fence;  read armed. Nonzero? Exchange it for 0 and
-//                                  ring the doorbell.
+//   sleeper: armed = where;  fence;  read the index. Nothing new? Sleep there:
+//                                    until the doorbell rings, or at the flag,
+//                                    as a futex, as long as it says so.
+//   waker:   index = new;    fence;  read armed. Not awake? Exchange it for
+//                                    awake, and ring the doorbell, or wake who
+//                                    sleeps at the flag.
 //
-// The waker that takes the flag away must ring: the sleeper relies on it. A
-// sleeper that finds something after all disarms; should the doorbell ring all
-// the same, that is spurious and harmless.
+// The waker that takes the flag away must wake: the sleeper relies on it. A
+// sleeper that finds something after all disarms; should it be woken all the
+// same, that is spurious and harmless. Whoever sleeps at the flag can be woken
+// by the doorbell as well, whose owner then reads in its place.
 //
-// The flag is in memory that the peer can write, and only a hint: any value but
-// 0 means armed, and a lie costs the liar's peer one wake-up too many, or the
-// liar its own.
+// The flag is in memory that the peer can write, and only a hint: any value
+// that it should not have means the doorbell, and a lie costs the liar's peer
+// one wake-up too many, or the liar its own.
 namespace armed_flag {
+
+// The flag's values: where somebody sleeps.
+enum Sleep : uint32_t {
+  kAwake = 0,
+  kAtDoorbell = 1,
+  kAtFlag = 2,
+};
 
 // The sleeper's half, before it reads the index again.
 template <class Atomics>
-void Set(typename Atomics::template Atomic<uint32_t>& armed) {
+void Set(typename Atomics::template Atomic<uint32_t>& armed, Sleep where) {
   // Relaxed: ordered before the load of the index by the fence.
-  armed.store(1, std::memory_order_relaxed);
+  armed.store(where, std::memory_order_relaxed);
   // Pairs with the fence in Take.
   Atomics::Fence(std::memory_order_seq_cst);
 }
@@ -44,7 +54,7 @@ void Set(typename Atomics::template Atomic<uint32_t>& armed) {
 template <class Atomics>
 void Clear(typename Atomics::template Atomic<uint32_t>& armed) {
   // Relaxed: should the waker miss it, it rings once too often.
-  armed.store(0, std::memory_order_relaxed);
+  armed.store(kAwake, std::memory_order_relaxed);
 }
 
 // The first part of the waker's half, after its index is stored, for one that
@@ -55,19 +65,20 @@ bool IsSet(const typename Atomics::template Atomic<uint32_t>& armed) {
   // Pairs with the fence in Set.
   Atomics::Fence(std::memory_order_seq_cst);
   // Relaxed: ordered behind the store of the index by the fence.
-  return armed.load(std::memory_order_relaxed) != 0;
+  return armed.load(std::memory_order_relaxed) != kAwake;
 }
 
-// The waker's half, after its index is stored. True: the peer was asleep, is
-// disarmed now, and the caller must ring its doorbell.
+// The waker's half, after its index is stored. Not kAwake: the peer was asleep,
+// is disarmed now, and the caller must wake it.
 template <class Atomics>
-bool Take(typename Atomics::template Atomic<uint32_t>& armed) {
+Sleep Take(typename Atomics::template Atomic<uint32_t>& armed) {
   // A load first, because the usual answer is no and then nothing need be
   // written.
-  if (!IsSet<Atomics>(armed)) return false;
+  if (!IsSet<Atomics>(armed)) return kAwake;
   // Relaxed: nothing travels with the flag; the sleeper acquires the index. An
   // exchange, so that one arming is answered by one ring.
-  return armed.exchange(0, std::memory_order_relaxed) != 0;
+  const uint32_t taken = armed.exchange(kAwake, std::memory_order_relaxed);
+  return taken == kAwake || taken == kAtFlag ? Sleep{taken} : kAtDoorbell;
 }
 
 }  // namespace armed_flag

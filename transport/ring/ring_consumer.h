@@ -98,9 +98,16 @@ class RingConsumer {
   bool TakeProducerWakeup() { return cursor_.TakeProducerWakeup(); }
 
   // Announces sleep, after Release and TakeProducerWakeup. True: sleep until
-  // the own doorbell rings. False: there are records (or the ring is broken):
-  // go on reading.
-  bool Arm() { return cursor_.Arm(); }
+  // the own doorbell rings, or at flag(), while that is kAtFlag, if that is
+  // `where`. False: there are records (or the ring is broken): go on reading.
+  bool Arm(armed_flag::Sleep where = armed_flag::kAtDoorbell) {
+    return cursor_.Arm(where);
+  }
+
+  // Any thread.
+  const std::atomic<uint32_t>* flag() const {
+    return &control_->consumer_armed;
+  }
 
   // Takes the announcement back, when awake for another reason than the
   // doorbell.

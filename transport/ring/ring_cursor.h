@@ -85,9 +85,11 @@ class BasicProducerCursor {
     tail_ += bytes;
   }
 
-  // Makes all complete records visible. True: the consumer was asleep; ring its
-  // doorbell.
-  bool Publish() { return StoreTail() && TakeConsumerWakeup(); }
+  // Makes all complete records visible. Not kAwake: the consumer was asleep;
+  // wake it.
+  armed_flag::Sleep Publish() {
+    return StoreTail() ? TakeConsumerWakeup() : armed_flag::kAwake;
+  }
 
   // The same, but leaves the consumer asleep for now: true if it is. Then
   // TakeConsumerWakeup is to follow.
@@ -95,8 +97,8 @@ class BasicProducerCursor {
     return StoreTail() && armed_flag::IsSet<Atomics>(control_->consumer_armed);
   }
 
-  // True: the consumer is asleep; ring its doorbell.
-  bool TakeConsumerWakeup() {
+  // Not kAwake: the consumer was asleep; wake it.
+  armed_flag::Sleep TakeConsumerWakeup() {
     return armed_flag::Take<Atomics>(control_->consumer_armed);
   }
 
@@ -106,7 +108,7 @@ class BasicProducerCursor {
   // not got, and both would sleep for ever.
   bool ArmForSpace(size_t bytes) {
     assert(published_ == tail_);
-    armed_flag::Set<Atomics>(control_->producer_armed);
+    armed_flag::Set<Atomics>(control_->producer_armed, armed_flag::kAtDoorbell);
     Atomics::Reach(FaultPoint::kRingArmedForSpace);
     RefreshLimit();
     if (!broken_ && tail_ + bytes > limit_) return true;
@@ -205,16 +207,17 @@ class BasicConsumerCursor {
     // released by then.
     if (wakeup_checked_) return false;
     wakeup_checked_ = true;
-    return armed_flag::Take<Atomics>(control_->producer_armed);
+    return armed_flag::Take<Atomics>(control_->producer_armed) !=
+           armed_flag::kAwake;
   }
 
   // Announces that the consumer will sleep until there may be records. False:
   // do not sleep, there are some by now (or the ring is broken). Everything
   // read must have been released, and TakeProducerWakeup asked: else the
   // producer may be asleep for want of that space.
-  bool Arm() {
+  bool Arm(armed_flag::Sleep where = armed_flag::kAtDoorbell) {
     assert(released_ == head_ && wakeup_checked_);
-    armed_flag::Set<Atomics>(control_->consumer_armed);
+    armed_flag::Set<Atomics>(control_->consumer_armed, where);
     Atomics::Reach(FaultPoint::kRingArmed);
     if (Readable() == 0 && !broken_) return true;
     Disarm();

@@ -41,7 +41,8 @@
 //   pc    uint32  producer_core: which core the producer rang the doorbell on
 //                 last, and 1; 0: none. A hint.
 //   ca    uint32  consumer_armed: nonzero while the consumer sleeps (or is
-//                 about to) for records
+//                 about to) for records: 2, at this very word (futex), or 1,
+//                 until its doorbell rings
 //   head  uint64  bytes ever consumed, and so free to be written again
 //   pa    uint32  producer_armed: nonzero while the producer sleeps (or is
 //                 about to) for space

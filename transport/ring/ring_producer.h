@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "transport/base/fault_point.h"
+#include "transport/base/futex.h"
 #include "transport/ring/ring_cursor.h"
 #include "transport/ring/ring_layout.h"
 
@@ -30,6 +31,9 @@ namespace grpc_shm {
 //   ... fill payload ...
 //   producer.Commit({n, type, flags, 0, call_id});
 //   if (producer.Publish()) RingDoorbell();               // once per batch
+//
+// Where a consumer may sleep at its flag, Link::Wake takes RingDoorbell's
+// place.
 //
 // Several records published at once cost one index store and one fence between
 // them, and wake the consumer at most once.
@@ -69,18 +73,22 @@ class RingProducer {
     GRPC_SHM_FAULT_POINT(RingCommitted);
   }
 
-  // Makes all committed records visible, in order. True: the consumer was
-  // asleep, and counts on the caller to ring its doorbell.
-  bool Publish() { return cursor_.Publish(); }
+  // Makes all committed records visible, in order. Not kAwake: the consumer was
+  // asleep, and counts on the caller to ring its doorbell, or to WakeAtFlag.
+  armed_flag::Sleep Publish() { return cursor_.Publish(); }
 
   // The same for a caller that will ring a little later, for more records at a
   // time. True: the consumer is asleep, and TakeConsumerWakeup is to be called
   // then. Until then the consumer may read by itself, and sleep again.
   bool PublishQuietly() { return cursor_.PublishQuietly(); }
 
-  // True: the consumer is asleep, and counts on the caller to ring its
-  // doorbell.
-  bool TakeConsumerWakeup() { return cursor_.TakeConsumerWakeup(); }
+  // As Publish, for what is published already.
+  armed_flag::Sleep TakeConsumerWakeup() {
+    return cursor_.TakeConsumerWakeup();
+  }
+
+  // Wakes the consumer that slept at its flag. Any thread.
+  void WakeAtFlag() { Futex::Wake(control_->consumer_armed, 1); }
 
   // Tells the consumer, before its doorbell is rung, on which core that
   // happens. Any thread.

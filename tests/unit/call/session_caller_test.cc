@@ -60,6 +60,8 @@ class AwaitedCall : public CallHandler {
     return Await(session, [] {});
   }
 
+  bool IsOpen() const { return open_; }
+
   void OnReadable() override {
     absl::MutexLock lock(&mu_);
     Look();
@@ -236,6 +238,7 @@ class LingeringTest : public testing::Test {
   explicit LingeringTest(SpinPolicy policy = SpinPolicy::kAdaptive) {
     LinkPair pair = MakeLinkPair(LinkOptions());
     peer_ = std::move(pair.server);
+    flag_ = pair.client->consumer().flag();
     options_.wait_policy = policy;
     options_.address = "shm:test";
     options_.untaken = untaken_;
@@ -250,13 +253,13 @@ class LingeringTest : public testing::Test {
     client_->Close(absl::CancelledError("test over"));
   }
 
-  // Whether the client was to be woken for it.
-  bool Send(FrameType type, uint64_t call, absl::string_view payload,
-            uint8_t flags = 0) {
+  // Whether the client is to be woken for it, and where.
+  armed_flag::Sleep Send(FrameType type, uint64_t call,
+                         absl::string_view payload, uint8_t flags = 0) {
     std::byte* const to = peer_->producer().TryReserve(payload.size());
     if (to == nullptr) {
       ADD_FAILURE() << "the ring is full";
-      return true;
+      return armed_flag::kAwake;
     }
     std::copy(payload.begin(), payload.end(), reinterpret_cast<char*>(to));
     RecordHeader header{};
@@ -267,7 +270,7 @@ class LingeringTest : public testing::Test {
     peer_->producer().Commit(header);
     return peer_->producer().Publish();
   }
-  bool SendMessage() {
+  armed_flag::Sleep SendMessage() {
     return Send(FrameType::kMessage, call_->call()->id(), "m",
                 kMessageBegin | kMessageEnd);
   }
@@ -283,6 +286,7 @@ class LingeringTest : public testing::Test {
   const std::shared_ptr<AwaitedCall> call_ = std::make_shared<AwaitedCall>();
   SessionOptions options_;
   std::unique_ptr<Link> peer_;
+  const std::atomic<uint32_t>* flag_;  // where the client sleeps
   std::shared_ptr<Session> client_;
 };
 
@@ -301,10 +305,30 @@ TEST_F(LingeringTest, WhoReadsAStreamIsNotInterrupted) {
   EXPECT_GT(silent, 0);
 }
 
-// All that is read is read by the reactor's threads.
+// Who waits does not wait awake, and the doorbell wakes a thread of the
+// reactor.
 class SleepingReaderTest : public LingeringTest {
  protected:
   SleepingReaderTest() : LingeringTest(SpinPolicy::kNever) {}
+
+  // What the stream's reader receives next, once it sleeps.
+  std::thread StartReader(absl::optional<Received>* received) {
+    std::thread reader([this, received] {
+      *received = call_->Await(client_, [this] { drives_ = true; });
+    });
+    while (!drives_) std::this_thread::yield();
+    return reader;
+  }
+  bool AwaitSleepAt(armed_flag::Sleep where) {
+    const absl::Time end = absl::Now() + kPatience;
+    while (*flag_ != where) {
+      if (absl::Now() > end) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+
+  std::atomic<bool> drives_{false};
 };
 
 TEST_F(SleepingReaderTest, IsLeftToReadWhatComesNext) {
@@ -324,6 +348,95 @@ TEST_F(SleepingReaderTest, IsLeftToReadWhatComesNext) {
     ASSERT_TRUE(AwaitMessage());
   }
   EXPECT_GT(silent, 0);
+}
+
+TEST_F(SleepingReaderTest, IsWokenItselfIfItIsTheOnlyOneThatWaits) {
+  if (!OneTimeEvent::CanAwaitBeside()) GTEST_SKIP() << "not by this kernel";
+  for (int i = 0; i < 50; ++i) {
+    absl::optional<Received> received;
+    std::thread reader = StartReader(&received);
+    ASSERT_TRUE(AwaitSleepAt(armed_flag::kAtFlag));
+    const armed_flag::Sleep where = SendMessage();
+    EXPECT_EQ(where, armed_flag::kAtFlag);
+    peer_->Wake(where);
+    reader.join();
+    EXPECT_TRUE(received.has_value());
+    drives_ = false;
+  }
+}
+
+TEST_F(SleepingReaderTest, TheDoorbellDoesAsWell) {
+  absl::optional<Received> received;
+  std::thread reader = StartReader(&received);
+  AwaitSleepAt(armed_flag::kAtFlag);
+  EXPECT_NE(SendMessage(), armed_flag::kAwake);
+  peer_->RingDoorbell();
+  reader.join();
+  EXPECT_TRUE(received.has_value());
+}
+
+TEST_F(SleepingReaderTest, LeavesTheDoorbellToOthersWhenItsCallEnds) {
+  absl::optional<Received> received;
+  std::thread reader = StartReader(&received);
+  AwaitSleepAt(armed_flag::kAtFlag);
+  call_->OnAborted(absl::CancelledError("from elsewhere"));
+  reader.join();
+  EXPECT_FALSE(received.has_value());
+  EXPECT_EQ(SendMessage(), armed_flag::kAtDoorbell);
+}
+
+TEST_F(SleepingReaderTest, LeavesTheDoorbellToOthersWhenTheyBeginToWait) {
+  absl::optional<Received> received;
+  std::thread reader = StartReader(&received);
+  AwaitSleepAt(armed_flag::kAtFlag);
+  wire::CallStart start;
+  start.set_method("/other");
+  const auto other = std::make_shared<RecordingCall>();
+  other->Attach(*client_->StartCall(start, other));
+  client_->EndLingering();
+  EXPECT_EQ(SendMessage(), armed_flag::kAtDoorbell);
+  peer_->RingDoorbell();
+  reader.join();
+  EXPECT_TRUE(received.has_value());
+}
+
+TEST_F(SleepingReaderTest, LeavesTheDoorbellToOthersThatWaitAlready) {
+  wire::CallStart start;
+  start.set_method("/other");
+  const auto other = std::make_shared<RecordingCall>();
+  other->Attach(*client_->StartCall(start, other));
+  absl::optional<Received> received;
+  std::thread reader = StartReader(&received);
+  while (*flag_ == armed_flag::kAwake) std::this_thread::yield();
+  EXPECT_EQ(SendMessage(), armed_flag::kAtDoorbell);
+  peer_->RingDoorbell();
+  reader.join();
+  EXPECT_TRUE(received.has_value());
+}
+
+TEST_F(SleepingReaderTest, IsToldThatTheLinkIsGone) {
+  absl::optional<Received> received;
+  std::thread reader = StartReader(&received);
+  AwaitSleepAt(armed_flag::kAtFlag);
+  client_->Close(absl::UnavailableError("gone"));
+  reader.join();
+  EXPECT_FALSE(received.has_value());
+}
+
+TEST_F(SleepingReaderTest, APeerThatWakesItForNothingLosesTheLink) {
+  if (!OneTimeEvent::CanAwaitBeside()) GTEST_SKIP() << "not by this kernel";
+  absl::optional<Received> received;
+  std::thread reader = StartReader(&received);
+  int woken = 0;
+  while (call_->IsOpen()) {
+    if (peer_->producer().TakeConsumerWakeup() != armed_flag::kAtFlag) continue;
+    peer_->Wake(armed_flag::kAtFlag);
+    ++woken;
+  }
+  reader.join();
+  EXPECT_FALSE(received.has_value());
+  EXPECT_GT(woken, 200);
+  EXPECT_LT(woken, 1000);
 }
 
 TEST_F(LingeringTest, WhoDoesNotComeBackIsNotWaitedFor) {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "transport/mailbox/futex.h"
+#include "transport/base/futex.h"
 #include "transport/mailbox/wake_everybody.h"
 
 namespace grpc_shm {

@@ -307,7 +307,7 @@ TEST_F(HostileConsumer, MayArmWithAnyValue) {
   ring_.control()->consumer_armed.store(0xdeadbeef, std::memory_order_relaxed);
   SetHead(ring_, 64);
   EXPECT_TRUE(Write());
-  EXPECT_TRUE(producer_.Publish());
+  EXPECT_EQ(producer_.Publish(), armed_flag::kAtDoorbell);
   EXPECT_EQ(ring_.control()->consumer_armed.load(std::memory_order_relaxed),
             0u);
 }

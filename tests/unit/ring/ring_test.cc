@@ -219,6 +219,19 @@ TEST_F(Ring, RingsTheDoorbellOfASleepingConsumerOnce) {
   EXPECT_FALSE(producer_.Publish());
 }
 
+TEST_F(Ring, SaysWhereTheConsumerSleeps) {
+  for (const auto where : {armed_flag::kAtDoorbell, armed_flag::kAtFlag}) {
+    ASSERT_TRUE(consumer_.Arm(where));
+    EXPECT_EQ(*consumer_.flag(), static_cast<uint32_t>(where));
+    ASSERT_TRUE(Write("a"));
+    EXPECT_EQ(producer_.Publish(), where);
+    EXPECT_EQ(*consumer_.flag(), static_cast<uint32_t>(armed_flag::kAwake));
+    EXPECT_EQ(Read(), "a");
+    consumer_.Release();
+    consumer_.TakeProducerWakeup();
+  }
+}
+
 TEST_F(Ring, RingsTheDoorbellLaterIfTheConsumerSleepsStill) {
   ASSERT_TRUE(consumer_.Arm());
   ASSERT_TRUE(Write("a"));

@@ -1,8 +1,8 @@
 // Copyright 2026 The grpc-shm Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-#ifndef GRPC_SHM_TRANSPORT_MAILBOX_FUTEX_H_
-#define GRPC_SHM_TRANSPORT_MAILBOX_FUTEX_H_
+#ifndef GRPC_SHM_TRANSPORT_BASE_FUTEX_H_
+#define GRPC_SHM_TRANSPORT_BASE_FUTEX_H_
 
 #include <atomic>
 #include <cstdint>
@@ -26,4 +26,4 @@ struct Futex {
 
 }  // namespace grpc_shm
 
-#endif  // GRPC_SHM_TRANSPORT_MAILBOX_FUTEX_H_
+#endif  // GRPC_SHM_TRANSPORT_BASE_FUTEX_H_

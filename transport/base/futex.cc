@@ -1,7 +1,7 @@
 // Copyright 2026 The grpc-shm Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-#include "transport/mailbox/futex.h"
+#include "transport/base/futex.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
