@@ -58,7 +58,8 @@ void Session::Work(bool driving) {
       break;
     if (!driving) {
       if (!(driving = TryDrive())) break;
-      if (is_server()) Cores::OfThisProcess().StayAwayFrom(PeersCore());
+      if (is_server() && spinner_.MayWait())
+        Cores::OfThisProcess().StayAwayFrom(PeersCore());
     }
     if (AdvanceAndTell()) {
       if (++batches < kBatchesInARow || !Reactor::Get().IsCrowded()) continue;

@@ -91,12 +91,13 @@ void Cores::StayAwayFrom(int core) const {
   static thread_local cpu_set_t allowed;
   static thread_local int64_t until = 0;  // as long as not all are allowed
   if (!may_move) return;
+  const bool pays = !crowded();
   if (until != 0) {
-    if (Now() < until) return;
+    if (pays && Now() < until) return;
     until = 0;
     sched_setaffinity(0, sizeof(allowed), &allowed);
   }
-  if (core == sched_getcpu() && LeaveThisCore(&allowed))
+  if (pays && core == sched_getcpu() && LeaveThisCore(&allowed))
     until = Now() + absl::ToInt64Nanoseconds(kMaxAway);
 }
 

@@ -82,7 +82,8 @@ class Cores {
   // kMaxAway: somebody who works with it is there, and would share the core
   // with it while another one may have nothing to do. (Where cores have no
   // cache in common, Linux does not look for an idle one when it wakes a
-  // thread.)
+  // thread.) While the cores are crowded none has: then to take turns on one
+  // core, which nobody has to be driven from, is the quickest.
   void StayAwayFrom(int core) const;
 
   // Whether one more thread may wait awake: at most half of the cores do. To be

@@ -25,8 +25,7 @@ void Pause() {
 }  // namespace
 
 bool Spinner::WorthIt() {
-  if (policy_ == SpinPolicy::kNever || cores_->count() < 2) return false;
-  if (cores_->crowded()) return false;
+  if (!MayWait() || cores_->crowded()) return false;
   if (policy_ == SpinPolicy::kBusy) return true;
   const uint32_t skip = to_skip_.load(std::memory_order_relaxed);
   if (skip == 0) return true;
@@ -35,13 +34,12 @@ bool Spinner::WorthIt() {
 }
 
 bool Spinner::SharesCore() const {
-  return policy_ != SpinPolicy::kNever && cores_->count() >= 2 &&
-         cores_->count() < 4 && !cores_->crowded();
+  return MayWait() && cores_->count() < 4 && !cores_->crowded();
 }
 
 bool Spinner::Wait(absl::FunctionRef<bool()> happened, absl::Duration longer) {
   if (happened()) return true;
-  if (policy_ == SpinPolicy::kNever || cores_->count() < 2) return false;
+  if (!MayWait()) return false;
   if (policy_ == SpinPolicy::kBusy) return WaitAwake(happened, kBusyBound);
 
   const int together = waiting_.fetch_add(1, std::memory_order_relaxed) + 1;

@@ -62,6 +62,11 @@ class Spinner {
   Spinner(const Spinner&) = delete;
   Spinner& operator=(const Spinner&) = delete;
 
+  // Whether the policy ever has anybody wait awake, in such a process.
+  bool MayWait() const {
+    return policy_ != SpinPolicy::kNever && cores_->count() >= 2;
+  }
+
   // Whether the next wait is worth it. Counts it as gone by if not.
   bool WorthIt();
 

@@ -71,6 +71,7 @@ absl::Duration TimeOfWait(Spinner* spinner, FakeCores* cores,
 TEST(Spinner, NeverMeansNever) {
   FakeCores cores(4);
   Spinner spinner(SpinPolicy::kNever, &cores);
+  EXPECT_FALSE(spinner.MayWait());
   EXPECT_FALSE(spinner.WorthIt());
   EXPECT_FALSE(spinner.Wait(kNotYet));
   EXPECT_TRUE(spinner.Wait([] { return true; }));
@@ -303,6 +304,50 @@ TEST(Cores, AThreadThatMayUseOneCoreAloneDoesNotMove) {
     Cores cores(2);
     for (int i = 0; i < 2 * Cores::kSharedYieldsOfMove; ++i)
       EXPECT_FALSE(cores.MoveAway());
+  });
+}
+
+cpu_set_t OwnAffinity() {
+  cpu_set_t affinity;
+  EXPECT_EQ(sched_getaffinity(0, sizeof(affinity), &affinity), 0);
+  return affinity;
+}
+
+TEST(Cores, AThreadOfOursStaysAwayFromItsPeersCoreForAWhile) {
+  if (Cores::OfThisProcess().count() < 2) GTEST_SKIP() << "needs two cores";
+  OnThreadOfOurs([] {
+    const cpu_set_t before = OwnAffinity();
+    FakeCores cores(2);
+    cpu_set_t away = before;
+    int core = 0;
+    // Again, if the kernel has moved the thread in between.
+    while (CPU_EQUAL(&away, &before)) {
+      core = sched_getcpu();
+      cores.StayAwayFrom(core);
+      away = OwnAffinity();
+    }
+    EXPECT_FALSE(CPU_ISSET(core, &away));
+    EXPECT_EQ(CPU_COUNT(&away), CPU_COUNT(&before) - 1);
+    cores.Pass(Cores::kMaxAway);
+    cores.StayAwayFrom(-1);
+    const cpu_set_t after = OwnAffinity();
+    EXPECT_TRUE(CPU_EQUAL(&before, &after));
+  });
+}
+
+TEST(Cores, NobodyStaysAwayWhileTheyAreCrowded) {
+  if (Cores::OfThisProcess().count() < 2) GTEST_SKIP() << "needs two cores";
+  OnThreadOfOurs([] {
+    const cpu_set_t before = OwnAffinity();
+    FakeCores cores(2);
+    cores.StayAwayFrom(sched_getcpu());
+    cores.OnLongYield();
+    cores.StayAwayFrom(-1);
+    const cpu_set_t after = OwnAffinity();
+    EXPECT_TRUE(CPU_EQUAL(&before, &after));
+    for (int i = 0; i < 100; ++i) cores.StayAwayFrom(sched_getcpu());
+    const cpu_set_t still = OwnAffinity();
+    EXPECT_TRUE(CPU_EQUAL(&before, &still));
   });
 }
 
