@@ -513,8 +513,9 @@ class Session final : public Expirable,
   std::atomic<bool> looking_out_{false};
   std::atomic<int64_t> lookout_nanos_{0};  // for who lingered last; relaxed
   std::atomic<uint64_t> drives_{0};
-  // Of the lookout: what it saw the last time.
-  uint64_t seen_drives_ = 0;
+  // Of the lookout: what it saw the last time. The first is atomic, since one
+  // that has begun to drive still changes it when the next one may look.
+  std::atomic<uint64_t> seen_drives_{0};
   int seen_untaken_ = 0;
   // The asynchronous application has taken nothing from its queues from one
   // lookout to the next, and not polled since.

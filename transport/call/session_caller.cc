@@ -321,7 +321,8 @@ void Session::WatchOut() {
 
 void Session::OnLookout() {
   const uint64_t drives = drives_.load(std::memory_order_relaxed);
-  const bool came_back = std::exchange(seen_drives_, drives) != drives;
+  const bool came_back =
+      seen_drives_.exchange(drives, std::memory_order_relaxed) != drives;
   const int untaken = Untaken();
   const bool stalled = std::exchange(seen_untaken_, untaken) == untaken;
   looking_out_.store(false);
@@ -331,7 +332,8 @@ void Session::OnLookout() {
   turn_passed_.store(false, std::memory_order_relaxed);
   WakeTold(SIZE_MAX);
   if (!TryDrive()) return;
-  seen_drives_ = drives_.load(std::memory_order_relaxed);
+  seen_drives_.store(drives_.load(std::memory_order_relaxed),
+                     std::memory_order_relaxed);
   Work(/*driving=*/true);
 }
 
