@@ -102,6 +102,8 @@ TEST_P(ClientDeathTest, WhileItWasStoppedEndsItsCalls) {
   Start(*client, UNARY, 2, MakeScript("k", {WaitForCancellation()}));
   Start(*client, SERVER_STREAM, 1, MakeScript("k", {WriteUntilFailure(50000)}));
   ASSERT_NE(server().AwaitEvent("k", "written"), 0);
+  // The last call may overtake the others, which would never leave then.
+  ASSERT_NE(server().AwaitEvent("k", "started", 3), 0);
   client->Stop();
   ExpectKillEndsHandlers(*client, "k", 3);
 }
