@@ -26,6 +26,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "tests/crash/client_process.h"
+#include "tests/crash/stolen_time.h"
 #include "tests/integration/process_resources.h"
 #include "tests/integration/transport_test.h"
 #include "transport/options.h"
@@ -175,17 +176,21 @@ class FaultPointTest : public ::testing::TestWithParam<Case> {
 
   // Waits until the process has stopped or died, and has it dead; returns when
   // that happened (MonotonicNanos()).
-  static int64_t AwaitDeath(ChildProcess& process) {
+  int64_t AwaitDeath(ChildProcess& process) {
     const int status = process.AwaitStop();
+    stolen_ = StolenTime();
     if (WIFSTOPPED(status)) return process.Kill();
     EXPECT_TRUE(WIFSIGNALED(status))
         << "it never came to " << NameOf(GetParam().point);
     return MonotonicNanos();
   }
 
-  static void ExpectPrompt(int64_t ended, int64_t killed) {
-    EXPECT_LE(absl::Nanoseconds(ended - killed), kPromptly);
+  void ExpectPrompt(int64_t ended, int64_t killed) const {
+    EXPECT_LE(absl::Nanoseconds(ended - killed), kPromptly + stolen_.SoFar());
   }
+
+ private:
+  StolenTime stolen_;  // since the last death
 };
 
 // ---- Servers
