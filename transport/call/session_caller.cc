@@ -113,12 +113,11 @@ void Session::Caller::Await(absl::FunctionRef<bool()> is_open) {
 // no other thread, which would have to wake it in turn: while it is the only
 // one that waits. There is one that sleeps so at most.
 bool Session::MaySleepAtFlag() {
-  {
-    MutexLock lock(&read_mu_);
-    if (link_ == nullptr || broken_) return false;
-  }
-  return callers_.load() == 1 && OneTimeEvent::CanAwaitBeside() &&
-         OnlyCallersWait(/*spare=*/0);
+  if (callers_.load() != 1 || !OneTimeEvent::CanAwaitBeside() ||
+      !OnlyCallersWait(/*spare=*/0))
+    return false;
+  MutexLock lock(&read_mu_);
+  return !broken_;
 }
 
 // Ends this thread's driving until something has come or the operation is

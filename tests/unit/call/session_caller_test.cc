@@ -313,11 +313,21 @@ class SleepingReaderTest : public LingeringTest {
 
   // What the stream's reader receives next, once it sleeps.
   std::thread StartReader(absl::optional<Received>* received) {
+    // Else the reactor may still drive, and the reader would leave it to that.
+    EXPECT_TRUE(AwaitSleepAt(armed_flag::kAtDoorbell));
     std::thread reader([this, received] {
       *received = call_->Await(client_, [this] { drives_ = true; });
     });
     while (!drives_) std::this_thread::yield();
     return reader;
+  }
+  // One that no caller waits for.
+  std::shared_ptr<RecordingCall> StartOtherCall() {
+    wire::CallStart start;
+    start.set_method("/other");
+    auto other = std::make_shared<RecordingCall>();
+    other->Attach(*client_->StartCall(start, other));
+    return other;
   }
   bool AwaitSleepAt(armed_flag::Sleep where) {
     const absl::Time end = absl::Now() + kPatience;
@@ -389,10 +399,7 @@ TEST_F(SleepingReaderTest, LeavesTheDoorbellToOthersWhenTheyBeginToWait) {
   absl::optional<Received> received;
   std::thread reader = StartReader(&received);
   AwaitSleepAt(armed_flag::kAtFlag);
-  wire::CallStart start;
-  start.set_method("/other");
-  const auto other = std::make_shared<RecordingCall>();
-  other->Attach(*client_->StartCall(start, other));
+  const auto other = StartOtherCall();
   client_->EndLingering();
   EXPECT_EQ(SendMessage(), armed_flag::kAtDoorbell);
   peer_->RingDoorbell();
@@ -401,10 +408,7 @@ TEST_F(SleepingReaderTest, LeavesTheDoorbellToOthersWhenTheyBeginToWait) {
 }
 
 TEST_F(SleepingReaderTest, LeavesTheDoorbellToOthersThatWaitAlready) {
-  wire::CallStart start;
-  start.set_method("/other");
-  const auto other = std::make_shared<RecordingCall>();
-  other->Attach(*client_->StartCall(start, other));
+  const auto other = StartOtherCall();
   absl::optional<Received> received;
   std::thread reader = StartReader(&received);
   while (*flag_ == armed_flag::kAwake) std::this_thread::yield();
